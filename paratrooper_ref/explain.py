@@ -1,0 +1,122 @@
+"""One step with its numbers: symbol = formula = formula with numbers = value."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Generator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import Scalar
+from paratrooper_ref.lines import TAGS
+from paratrooper_ref.listing import NUMBERS, body, symbol, written
+from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.optimizers.lift import Rule, inputs, parameters
+from paratrooper_ref.optimizers.state import State
+
+
+class Explained(NamedTuple):
+    """One line of a step: its tag, and the line as symbols, as numbers and as a value."""
+
+    tag: str
+    symbol: str
+    formula: str
+    numbers: str
+    value: Any
+
+
+def explain(
+    optimizer: Optimizer,
+    state: State,
+    grads: Mapping[str, Any],
+    lr: float | None = None,
+    *,
+    layer: str | None = None,
+) -> list[Explained]:
+    """Return the lines of the next step of one layer, in the order in which they run.
+
+    The rule's own source is walked statement by statement, so what is shown is what is run.
+
+    Parameters
+    ----------
+    optimizer, state, grads, lr
+        As in `Optimizer.step`.  The state is a single trajectory's, not a batch's.
+    layer : str, optional
+        Which layer; the first one with a gradient by default.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import paratrooper_ref as pr
+    >>> opt = pr.SGD(lr=0.5)
+    >>> state = opt.init({"x": np.array([3.0])})
+    >>> for line in explain(opt, state, {"x": np.array([2.0])}):
+    ...     print(line.symbol, "=", line.formula, "=", line.numbers)
+    g̃ = g + λ θ = 2 + 0 · 3
+    u = g̃ = 2
+    D = u = 2
+    Δ = α D = 0.5 · 2
+    θ = θ − Δ = 3 − 1
+    """
+    if state.batch_axes:
+        msg = f"explain needs a single trajectory, got a batch of shape {state.batch}"
+        raise ValueError(msg)
+    after, _ = optimizer.step(state, grads, lr)  # refuses what step refuses
+    layer = layer or next(name for name, g in grads.items() if g is not None)
+    given = inputs(optimizer, state, layer, np.asarray(grads[layer]), lr)
+    given["warmup"] = after.warmup
+    found: list[Explained] = []
+    with np.errstate(all="ignore"):
+        for rule in optimizer.stages():
+            names = {name: given[name] for name in parameters(rule) if name in given}
+            names.setdefault("adapt", True)
+            found += _walked(list(body(rule)), names, rule)
+            given |= names
+    return found
+
+
+def _walked(
+    statements: list[ast.stmt], names: dict[str, Any], rule: Rule
+) -> Generator[Explained, None, bool]:
+    """Run the statements one by one; return whether the rule has returned."""
+    for line in statements:
+        if isinstance(line, ast.Return):
+            return True
+        if isinstance(line, ast.If):
+            taken = bool(_value(line.test, names, rule))
+            if (yield from _walked(line.body if taken else line.orelse, names, rule)):
+                return True
+        elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
+            tag, formula = line.targets[0].id, _taken(line.value, names, rule)
+            numbers = written(formula, NUMBERS, lambda name: number(names[name]))
+            names[tag] = _value(formula, names, rule)
+            if tag in TAGS:
+                yield Explained(tag, symbol(tag), written(formula), numbers, names[tag])
+    return False
+
+
+def _taken(formula: ast.expr, names: dict[str, Any], rule: Rule) -> ast.expr:
+    """Return the side of a conditional formula that holds."""
+    while isinstance(formula, ast.IfExp):
+        formula = formula.body if _value(formula.test, names, rule) else formula.orelse
+    return formula
+
+
+def _value(formula: ast.expr, names: dict[str, Any], rule: Rule) -> Any:
+    code = compile(ast.Expression(formula), f"<a line of {rule.__name__}>", "eval")
+    return eval(code, rule.__globals__, names)
+
+
+def number(x: Any, digits: int = 6, most: int = 3) -> str:
+    """Return a number, or the first few of an array, to some digits."""
+    if isinstance(x, (bool, str)):
+        return str(x)
+    if isinstance(x, np.ndarray):
+        shown = [number(a, digits) for a in x.ravel()[:most]]
+        if x.size == 1:
+            return shown[0]
+        return f"[{', '.join(shown)}{', …' if x.size > most else ''}]"
+    if isinstance(x, (float, int, np.floating, Scalar)):
+        return f"{float(x):.{digits}g}"
+    return str(x)

@@ -1,0 +1,109 @@
+"""Hyperparameters: how a field of an optimizer says what it admits, and the refusal.
+
+A field is declared with `real`, `integer`, `flag` or `choice`; `check` holds a value to the
+declaration.  A message reads "who needs what, got name=value".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import numbers
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+
+class Range(NamedTuple):
+    """The admitted real numbers: from least to most, most itself included or not."""
+
+    least: float
+    most: float
+    closed: bool
+
+    def __str__(self) -> str:
+        upper = "" if math.isinf(self.most) else (" <= " if self.closed else " < ")
+        return f"{self.least:g} <= {{}}{upper}{self.most:g}" if upper else f"{{}} >= {self.least:g}"
+
+    def admits(self, x: float) -> bool:
+        """Return whether x is one of them."""
+        below = x <= self.most if self.closed else x < self.most
+        return self.least <= x and below
+
+
+def real(
+    default: float | str | None,
+    least: float = 0.0,
+    most: float = math.inf,
+    *,
+    closed: bool = False,
+    words: tuple[str | None, ...] = (),
+) -> Any:
+    """Declare a real hyperparameter in [least, most), or [least, most] if closed.
+
+    ``words`` are admitted beside the numbers, such as "rectified" or None.  An infinite value
+    is admitted where ``most`` is infinite and closed.
+    """
+    return dataclasses.field(
+        default=default, metadata={"range": Range(least, most, closed), "words": words}
+    )
+
+
+def integer(default: int, least: int) -> Any:
+    """Declare an integer hyperparameter, at least ``least``."""
+    return dataclasses.field(default=default, metadata={"least": least})
+
+
+def flag(default: bool) -> Any:
+    """Declare a hyperparameter that is True or False."""
+    return dataclasses.field(default=default, metadata={"words": (False, True)})
+
+
+def choice(default: str, *words: str) -> Any:
+    """Declare a hyperparameter that is one of some words."""
+    return dataclasses.field(default=default, metadata={"words": words})
+
+
+def check(who: str, field: dataclasses.Field[Any], value: Any) -> Any:
+    """Return the value as the number, word or flag that the field declares.
+
+    Raises
+    ------
+    TypeError
+        If it is of another type.
+    ValueError
+        If it is out of range or not a word of the field.
+    """
+    name, declared = field.name, field.metadata
+    words = declared.get("words", ())
+    if any(value is word or (isinstance(word, str) and value == word) for word in words):
+        return value
+    spelled = " or ".join(repr(word) for word in words)
+    if "least" in declared:
+        if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+            msg = f"{who} needs an integer {name}, got {name}={value!r}"
+            raise TypeError(msg)
+        if value < declared["least"]:
+            msg = f"{who} needs {name} >= {declared['least']}, got {name}={value!r}"
+            raise ValueError(msg)
+        return int(value)
+    if "range" not in declared:
+        msg = f"{who} needs {name} to be {spelled}, got {name}={value!r}"
+        raise ValueError(msg)
+    needs = str(declared["range"]).format(name) + (f" or {name} {spelled}" if words else "")
+    if isinstance(value, (bool, str)) or not isinstance(value, numbers.Real):
+        error = ValueError if isinstance(value, str) else TypeError
+        msg = f"{who} needs {needs}, got {name}={value!r}"
+        raise error(msg)
+    number = float(value)
+    if not declared["range"].admits(number):
+        msg = f"{who} needs {needs}, got {name}={value!r}"
+        raise ValueError(msg)
+    return number
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return what to say of an unknown name: the nearest known one, and all of them."""
+    known = list(known)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}"

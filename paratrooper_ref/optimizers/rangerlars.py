@@ -1,0 +1,100 @@
+"""RangerLars (Over9000): Ranger with a trust ratio for each layer.
+
+@rangerlars@
+
+Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.
+
+Source
+    Grankin, mgrankin/over9000; Daniel Han, "State of The Art Optimizers": hi = 10, with
+    lo = 0 as first published and lo = 1 as his improvement.
+
+Known variants
+    V1  ‖θ‖ clamped to [0, 10] instead of the ratio (over9000).
+    V2  The norm of the new weights instead of the direction's (over9000 since August 2019).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+from typing import ClassVar
+
+from paratrooper_ref.arithmetic import Names, Number, clamp, norm, sqrt, unless_zero
+from paratrooper_ref.optimizers.hyper import choice, flag, integer, real
+from paratrooper_ref.optimizers.lift import Rule
+from paratrooper_ref.optimizers.lookahead import lookahead
+from paratrooper_ref.optimizers.optimizer import Optimizer
+
+
+def rangerlars(
+    t: int, theta: Number, g: Number, m: Number, v: Number, *,
+    lr: Number, beta1: Number, beta2: Number, eps: Number, weight_decay: Number, l2: Number,
+    threshold: Number, warmup: str, eps_inside_root: bool, lower: Number, upper: Number,
+    adapt: bool = True,
+) -> Names:
+    """Take one fast step on one layer; the local names are its lines."""
+    regularized = g + l2 * theta
+    m = beta1 * m + (1 - beta1) * regularized
+    v = beta2 * v + (1 - beta2) * (regularized * regularized)
+    beta1_t = beta1**t
+    beta2_t = beta2**t
+    rho_inf = 2 / (1 - beta2) - 1
+    rho = rho_inf - 2 * t * beta2_t / (1 - beta2_t)
+    rectified = rho > threshold
+    if rectified:
+        rectification = sqrt(
+            (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
+        )
+        bias_correction = sqrt(1 - beta2_t) / (1 - beta1_t)
+        denominator = sqrt(v + eps) if eps_inside_root else sqrt(v) + eps
+        direction = rectification * bias_correction * m / denominator + weight_decay * theta
+    elif warmup == "momentum":
+        m_hat = m / (1 - beta1_t)
+        direction = m_hat + weight_decay * theta
+    else:
+        return locals()
+    weight_norm = norm(theta)
+    direction_norm = norm(direction)
+    ratio = unless_zero(weight_norm / direction_norm, weight_norm, direction_norm)
+    trust_ratio = unless_zero(clamp(lower, ratio, upper), weight_norm, direction_norm)
+    if not adapt:
+        trust_ratio = 1
+    update = lr * trust_ratio * direction
+    theta = theta - update
+    return locals()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangerLars(Optimizer):
+    """Ranger with a layer-wise trust ratio between fixed bounds.
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps, weight_decay, l2, threshold, warmup, eps_inside_root, k, alpha
+        As in `Ranger`.
+    lower, upper : float
+        Bounds on the trust ratio, >= 0; the upper may be infinite.
+    """
+
+    algorithm: ClassVar[str] = "rangerlars"
+    lr: float = real(1e-3)
+    beta1: float = real(0.95, most=1)
+    beta2: float = real(0.999, most=1)
+    eps: float = real(1e-8)
+    weight_decay: float = real(1e-3)
+    l2: float = real(0.0)
+    threshold: float = real(5.0, least=4)
+    warmup: str = choice("momentum", "momentum", "none", "auto")
+    eps_inside_root: bool = flag(False)
+    k: int = integer(6, least=1)
+    alpha: float = real(0.5, most=1, closed=True)
+    lower: float = real(0.0)
+    upper: float = real(10.0, most=inf, closed=True)
+
+    def stages(self) -> tuple[Rule, ...]:
+        """Return the rules of a step."""
+        return (rangerlars, lookahead)
+
+    def slots(self) -> tuple[str, ...]:
+        """Return the names of the state's slots."""
+        return ("m", "v", "slow")
