@@ -9,29 +9,59 @@ Each algorithm is one file of `paratrooper_ref.optimizers`; how its numbers are 
 business of `paratrooper_ref.arithmetic`.
 """
 
-from paratrooper_ref.arithmetic import Undecided
-from paratrooper_ref.optimizers import (
-    LAMB,
-    LARS,
-    SGD,
-    Adam,
-    AdamW,
-    Lines,
-    Lookahead,
-    NonFiniteError,
-    Optimizer,
-    Paratrooper,
-    RAdam,
-    RAdamW,
-    Ranger,
-    RangerLars,
-    State,
-    build,
-)
-from paratrooper_ref.schedules import FlatThenCosine, LinearWarmup, ReduceOnPlateau
-from paratrooper_ref.trajectory import Trajectory, load, run
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Where each public name lives.  Names are imported when they are first used, so that importing
+# the package costs no more than importing NumPy.
+_HOMES = {
+    "arithmetic": ("Undecided",),
+    "optimizers": (
+        "LAMB",
+        "LARS",
+        "SGD",
+        "Adam",
+        "AdamW",
+        "Lines",
+        "Lookahead",
+        "NonFiniteError",
+        "Optimizer",
+        "Paratrooper",
+        "RAdam",
+        "RAdamW",
+        "Ranger",
+        "RangerLars",
+        "State",
+        "build",
+    ),
+    "schedules": ("FlatThenCosine", "LinearWarmup", "ReduceOnPlateau"),
+    "trajectory": ("Trajectory", "load", "run"),
+}
+
+if TYPE_CHECKING:
+    from paratrooper_ref.arithmetic import Undecided
+    from paratrooper_ref.optimizers import (
+        LAMB,
+        LARS,
+        SGD,
+        Adam,
+        AdamW,
+        Lines,
+        Lookahead,
+        NonFiniteError,
+        Optimizer,
+        Paratrooper,
+        RAdam,
+        RAdamW,
+        Ranger,
+        RangerLars,
+        State,
+        build,
+    )
+    from paratrooper_ref.schedules import FlatThenCosine, LinearWarmup, ReduceOnPlateau
+    from paratrooper_ref.trajectory import Trajectory, load, run
 
 __all__ = [
     "LAMB",
@@ -59,3 +89,17 @@ __all__ = [
     "load",
     "run",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = getattr(import_module(f"{__name__}.{home}"), name)
+            globals()[name] = value
+            return value
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)
+
+
+def __dir__() -> list[str]:
+    return __all__

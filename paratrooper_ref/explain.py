@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,8 +87,8 @@ def _walked(
             taken = bool(_value(line.test, names, rule))
             if (yield from _walked(line.body if taken else line.orelse, names, rule)):
                 return True
-        elif isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
-            tag, formula = line.targets[0].id, _taken(line.value, names, rule)
+        elif isinstance(line, ast.Assign):
+            tag, formula = _target(line), _taken(line.value, names, rule)
             numbers = written(formula, NUMBERS, lambda name: number(names[name]))
             names[tag] = _value(formula, names, rule)
             if tag in TAGS:
@@ -106,6 +106,34 @@ def _taken(formula: ast.expr, names: dict[str, Any], rule: Rule) -> ast.expr:
 def _value(formula: ast.expr, names: dict[str, Any], rule: Rule) -> Any:
     code = compile(ast.Expression(formula), f"<a line of {rule.__name__}>", "eval")
     return eval(code, rule.__globals__, names)
+
+
+def evaluate(rule: Rule, tag: str, names: Mapping[str, Any]) -> Any:
+    """Return the value of one line of a rule, from the values of the names it reads.
+
+    Where several lines of the rule have this tag the last is meant.
+
+    Raises
+    ------
+    KeyError
+        If the rule has no such line.
+    """
+    lines = {target: line for line in _assignments(body(rule)) for target in [_target(line)]}
+    return _value(_taken(lines[tag].value, dict(names), rule), dict(names), rule)
+
+
+def _assignments(statements: Iterable[ast.stmt]) -> Iterator[ast.Assign]:
+    for line in statements:
+        if isinstance(line, ast.If):
+            yield from _assignments([*line.body, *line.orelse])
+        elif isinstance(line, ast.Assign):
+            yield line
+
+
+def _target(line: ast.Assign) -> str:
+    (target,) = line.targets
+    assert isinstance(target, ast.Name)
+    return target.id
 
 
 def number(x: Any, digits: int = 6, most: int = 3) -> str:

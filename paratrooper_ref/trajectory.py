@@ -6,7 +6,6 @@ import json
 import os
 import tempfile
 import warnings
-import zipfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,7 +151,7 @@ class Trajectory:
             "scalars": last.scalars,
             "batch_axes": last.batch_axes,
         }
-        with _replaced(Path(path)) as file:
+        with written(Path(path)) as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
 
     def _row(self, t: int) -> int:
@@ -217,9 +216,9 @@ def run(
     --------
     >>> import problems
     >>> import paratrooper_ref as pr
-    >>> trajectory = pr.run(pr.SGD(lr=0.1), problems.booth(), steps=50)
-    >>> print(trajectory.t[-1], round(float(trajectory.losses[-1]), 6))
-    50 0.000157
+    >>> trajectory = pr.run(pr.SGD(lr=0.05), problems.booth(), steps=20)
+    >>> print(trajectory.t[-1], trajectory.losses[0], round(float(trajectory.losses[-1]), 4))
+    20 170.0 1.4485
     """
     _checked(steps, every, record)
     if state is None:
@@ -228,7 +227,7 @@ def run(
         axes = 0
         if shapes and shapes[0][0] in begin:
             axes = np.ndim(begin[shapes[0][0]]) - len(shapes[0][1])
-        problem.loss({name: np.asarray(x) for name, x in begin.items()})  # refuses what is amiss
+        _loss(problem, {name: np.asarray(x) for name, x in begin.items()})  # refuses what is amiss
         state = optimizer.init(begin, scalars=scalars, batch_axes=max(axes, 0))
     if schedule is not None:
         if schedule.metric is not None and state.batch_axes:
@@ -238,12 +237,12 @@ def run(
             schedule_state = schedule.init(optimizer.rate(None))
 
     kept = _Recorder(optimizer, record, every, state.t + steps)
-    kept.keep(state, problem.loss(state.params), None, Lines({}, {}), schedule_state)
+    kept.keep(state, _loss(problem, state.params), None, Lines({}, {}), schedule_state)
     stopped = None
     for done in range(1, steps + 1):
         t, rate = state.t + 1, None
         if schedule is not None and schedule_state is not None:
-            metric = float(problem.loss(state.params)) if schedule.metric else None
+            metric = float(_loss(problem, state.params)) if schedule.metric else None
             schedule_state, rate = schedule(schedule_state, t, metric)
         try:
             with np.errstate(all="ignore"):  # the step names what is not finite
@@ -253,14 +252,13 @@ def run(
             stopped = str(error)
             break
         if kept.wanted(t):
-            with np.errstate(all="ignore"):
-                loss = problem.loss(state.params)
+            loss = _loss(problem, state.params)
             kept.keep(state, loss, optimizer.rate(rate), lines, schedule_state)
         if progress is not None:
             progress(done)
     if stopped:
         if kept.times[-1] != state.t:
-            kept.keep(state, problem.loss(state.params), None, Lines({}, {}), schedule_state)
+            kept.keep(state, _loss(problem, state.params), None, Lines({}, {}), schedule_state)
         warnings.warn(f"the run ended early: {stopped}", RuntimeWarning, stacklevel=2)
     elif state.alive is not None and not state.alive.all():
         dead = [tuple(int(i) for i in row) for row in np.argwhere(~state.alive)]
@@ -284,16 +282,18 @@ def load(path: str | Path) -> Trajectory:
     """
     import problems  # here, so that the package itself needs only NumPy
 
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        about = json.loads(str(arrays.pop("about")))
-        if about["format"] != FORMAT:
-            msg = f"load needs {FORMAT!r}, got {about['format']!r} in {path}"
-            raise ValueError(msg)
-    except (KeyError, zipfile.BadZipFile, EOFError, TypeError) as error:
-        msg = f"load needs a saved trajectory, got {path} ({error!r})"
-        raise ValueError(msg) from error
+    with Path(path).open("rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as parts_of:
+                arrays = {name: parts_of[name] for name in parts_of.files}
+            about = json.loads(str(arrays.pop("about")))
+            found = about["format"]
+        except Exception as error:  # zip, zlib, numpy and json each have their own
+            msg = f"load needs a saved trajectory, got {path} ({error})"
+            raise ValueError(msg) from error
+    if found != FORMAT:
+        msg = f"load needs {FORMAT!r}, got {found!r} in {path}"
+        raise ValueError(msg)
     parts: dict[str, Any] = {"params": {}, "slots": {}, "lines": {}, "model": {}, "state": {}}
     for name, x in arrays.items():
         kind, _, rest = name.partition("/")
@@ -327,6 +327,11 @@ def load(path: str | Path) -> Trajectory:
         stopped=about["stopped"],
         **parts,
     )
+
+
+def _loss(problem: Problem, params: Mapping[str, Array]) -> Any:
+    with np.errstate(all="ignore"):  # a loss may overflow before the parameters do
+        return problem.loss(params)
 
 
 class _Recorder:
@@ -420,8 +425,9 @@ def _columns(rows: list[dict[str, Any]], tags: Collection[str]) -> dict[str, Arr
 
 
 def _checked(steps: int, every: int, record: Record) -> None:
-    for name, value, least in (("steps", steps, 0), ("every", every, 1)):
-        if not isinstance(value, int | np.integer) or value < least:
+    wanted: list[tuple[str, object, int]] = [("steps", steps, 0), ("every", every, 1)]
+    for name, value, least in wanted:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
             msg = f"run needs an integer {name} >= {least}, got {name}={value!r}"
             raise ValueError(msg)
     if isinstance(record, str):
@@ -436,7 +442,7 @@ def _checked(steps: int, every: int, record: Record) -> None:
 
 
 @contextmanager
-def _replaced(path: Path) -> Iterator[Any]:
+def written(path: Path) -> Iterator[Any]:
     """Open a file that takes the place of path when all is written, and not before."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:

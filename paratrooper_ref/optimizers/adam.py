@@ -1,6 +1,16 @@
 """Adam: steps scaled by running moments of the gradient; weight decay is part of the loss.
 
-@adam@
+For one layer, at step t::
+
+    g̃ = g + λ θ
+    m = β1 m + (1 − β1) g̃
+    v = β2 v + (1 − β2) g̃²
+    m̂ = m / (1 − β1^t)
+    v̂ = v / (1 − β2^t)
+    d = √v̂ + ε
+    D = m̂ / d
+    Δ = α D
+    θ = θ − Δ
 
 Source
     Kingma and Ba, arXiv:1412.6980, Algorithm 1; the paper has no decay.

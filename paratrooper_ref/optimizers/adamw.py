@@ -1,6 +1,15 @@
 """AdamW: Adam whose weight decay is no part of the gradient.
 
-@adamw@
+For one layer, at step t::
+
+    m = β1 m + (1 − β1) g
+    v = β2 v + (1 − β2) g²
+    m̂ = m / (1 − β1^t)
+    v̂ = v / (1 − β2^t)
+    d = √v̂ + ε
+    D = m̂ / d + λ θ
+    Δ = α D
+    θ = θ − Δ
 
 Source
     Loshchilov and Hutter, arXiv:1711.05101, Algorithm 2; the decay is scaled by the learning

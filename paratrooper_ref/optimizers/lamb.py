@@ -1,6 +1,20 @@
 """LAMB: Adam's direction, as long in each layer as the layer's weights.
 
-@lamb@
+For one layer, at step t::
+
+    m = β1 m + (1 − β1) g
+    v = β2 v + (1 − β2) g²
+    m̂ = m / (1 − β1^t)
+    v̂ = v / (1 − β2^t)
+    d = √v̂ + ε
+    D = m̂ / d + λ θ
+    phi = min(γ_hi, max(γ_lo, ‖θ‖))
+    q = 1 if ‖θ‖ ‖D‖ = 0 else phi / ‖D‖
+    T = 1 if ‖θ‖ ‖D‖ = 0 else max(lo, min(hi, q))
+    if not adapt:
+        T = 1
+    Δ = α T D
+    θ = θ − Δ
 
 A norm of 0 makes the trust ratio 1.
 

@@ -2,11 +2,27 @@
 
 The form of 2017::
 
-@lars_2017@
+    g̃ = g + λ θ
+    D = g̃
+    q = 1 if ‖θ‖ ‖D‖ = 0 else ‖θ‖ / (‖g‖ + λ ‖θ‖ + ε)
+    T = 1 if ‖θ‖ ‖D‖ = 0 else c q
+    if not adapt:
+        T = 1
+    u = μ u + α T D
+    Δ = u
+    θ = θ − Δ
 
 The form of 2019::
 
-@lars_2019@
+    g̃ = g + λ θ
+    u = μ u + (1 − μ) g̃
+    D = u
+    q = 1 if ‖θ‖ ‖D‖ = 0 else ‖θ‖ / ‖D‖
+    T = q
+    if not adapt:
+        T = 1
+    Δ = α T D
+    θ = θ − Δ
 
 A norm of 0 makes the whole local rate 1.
 

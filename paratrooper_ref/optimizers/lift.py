@@ -15,8 +15,14 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import Kind, Names, Scalar, finite, kind, scalar
 from paratrooper_ref.lines import TAGS
-from paratrooper_ref.optimizers.hyper import nearest
-from paratrooper_ref.optimizers.state import SLOTS, Array, Layers, Lines, NonFiniteError, State
+from paratrooper_ref.optimizers.admit import (
+    admitted_gradients,
+    admitted_params,
+    admitted_slots,
+    refuse_non_finite,
+    shut,
+)
+from paratrooper_ref.optimizers.state import SLOTS, Array, Lines, State
 from paratrooper_ref.optimizers.warmup import first_batch
 
 if TYPE_CHECKING:
@@ -29,34 +35,15 @@ def begin(
     optimizer: Optimizer, params: Mapping[str, Any], *, scalars: str, batch_axes: int
 ) -> State:
     """Return the state before the first step; see `Optimizer.init`."""
-    who = f"{optimizer.name}.init"
-    given: object = params
-    if not isinstance(given, Mapping) or not given:
-        msg = f"{who} needs at least one named layer, as in {{'x': array}}, got params={given!r}"
-        raise (ValueError if isinstance(given, Mapping) else TypeError)(msg)
-    arrays = {name: _parameter(who, name, x) for name, x in params.items()}
-    first, *others = arrays
-    for name in others:
-        _agree(who, "dtype", first, arrays[first].dtype, name, arrays[name].dtype)
-    for name, x in arrays.items():
-        if x.ndim < batch_axes:
-            msg = f"{who} needs {batch_axes} leading batch axes, got {name}.shape={x.shape}"
-            raise ValueError(msg)
-        _agree(
-            who, "batch", first, arrays[first].shape[:batch_axes], name, x.shape[:batch_axes]
-        )
-    for name in optimizer.layer_names():
-        if name not in arrays:
-            msg = f"{who} needs the layers of for_layers, got no {name!r}; {nearest(name, arrays)}"
-            raise ValueError(msg)
-    kind(scalars, arrays[first].dtype)
+    arrays = admitted_params(optimizer, params, batch_axes)
+    kind(scalars, next(iter(arrays.values())).dtype)
     alive = None
     if batch_axes:
         alive = _all_rows([finite(x) for x in arrays.values()], batch_axes)
     else:
         for name, x in arrays.items():
-            _refuse_non_finite("parameter", name, x, 0)
-    zeros = {name: _shut(_zeros(x)) for name, x in arrays.items()}
+            refuse_non_finite("parameter", name, x, 0)
+    zeros = {name: shut(_zeros(x)) for name, x in arrays.items()}
     state = State(params=arrays, scalars=scalars, batch_axes=batch_axes, alive=alive)
     slots: Names = {s: arrays if s == "slow" else zeros for s in optimizer.slots()}
     return replace(state, **slots)
@@ -67,51 +54,54 @@ def advance(
 ) -> tuple[State, Lines]:
     """Return the state after one step, and its lines; see `Optimizer.step`."""
     t, batch = state.t + 1, state.batch
-    gradients = _gradients(optimizer, state, grads)
-    slots = {slot: _layers_of(optimizer, state, slot) for slot in optimizer.slots()}
+    slots = admitted_slots(optimizer, state)
+    gradients = {
+        name: g.reshape(*batch, -1)
+        for name, g in admitted_gradients(optimizer, state, grads).items()
+        if g is not None
+    }
     arithmetic = kind(state.scalars, next(iter(state.params.values())).dtype)
     alive = state.alive
-    lines: dict[str, Names] = {}
-    results: dict[str, Names] = {}
+    given: dict[str, Names] = {}
+    found: dict[str, Names] = {}
 
     with np.errstate(all="ignore"):  # what is not finite is found and named below
-        flat = {
-            name: g.reshape(*batch, -1)
-            for name, g in gradients.items()
-            if g is not None
-        }
-        state, model = _chosen(optimizer, state, list(flat.values()), arithmetic)
-        for name, g in flat.items():
-            results[name] = _run(optimizer.stages(), inputs(optimizer, state, name, g, lr))
+        state, model = _chosen(optimizer, state, list(gradients.values()), arithmetic)
+        for name, g in gradients.items():
+            given[name] = inputs(optimizer, state, name, g, lr)
+            found[name] = _run(optimizer.stages(), given[name])
             if alive is not None:
-                stored = [results[name][slot] for slot in ("theta", *slots)]
-                alive = alive & _all_rows([finite(x) for x in (g, *stored)], len(batch))
+                results = [found[name][slot] for slot in ("theta", *slots)]
+                alive = alive & _all_rows([finite(x) for x in (g, *results)], len(batch))
 
     after: Names = {slot: dict(state.slot(slot)) for slot in ("theta", *slots)}
-    for name, names in results.items():
+    for name, names in found.items():
         for slot in after:
             before = after[slot][name]
             new = names[slot].reshape(before.shape)
             if alive is None:
-                _refuse_non_finite(f"result {slot}", name, new, t)
+                refuse_non_finite(f"result {slot}", name, new, t)
             elif not alive.all():
                 new = np.where(_spread(alive, new), new, before)
-            after[slot][name] = _shut(new)
-        lines[name] = _recorded(names, slots, state.params[name], batch, arithmetic, alive)
+            after[slot][name] = shut(new)
+    like = {name: state.params[name] for name in found}
+    lines = {
+        name: _recorded(names, given[name], like[name], batch, arithmetic, alive)
+        for name, names in found.items()
+    }
     params = after.pop("theta")
     if alive is not None:
-        _shut(alive)
+        shut(alive)
     tagged = {name: lines.get(name, {}) for name in params}  # a frozen layer has no lines
     return replace(state, t=t, params=params, alive=alive, **after), Lines(tagged, model)
 
 
 def inputs(optimizer: Optimizer, state: State, layer: str, g: Array, lr: float | None) -> Names:
     """Return all that the rules of a step may ask for, for one layer, as ``(*batch, n)``."""
-    theta = state.params[layer]
-    arithmetic = kind(state.scalars, theta.dtype)
+    arithmetic = kind(state.scalars, g.dtype)
     arrays = {slot: state.slot(slot)[layer] for slot in ("theta", *optimizer.slots())} | {"g": g}
     return (
-        _lifted(tuple(optimizer.hyper(layer).items()), arithmetic)
+        _hyper(optimizer, layer, arithmetic)
         | {name: x.reshape(*state.batch, -1) for name, x in arrays.items()}
         | {"t": state.t + 1, "lr": scalar(arithmetic, optimizer.rate(lr, layer))}
         | {"warmup": state.warmup}
@@ -127,11 +117,10 @@ def _run(stages: tuple[Rule, ...], names: Names) -> Names:
     if momentum.get("rectified"):
         return momentum
     moves = _spread(warmup == "momentum", momentum["theta"])
-    missing = dict.fromkeys(momentum.keys() - none.keys(), np.nan)
     return momentum | {
-        tag: np.where(moves, momentum[tag], x)
-        for tag, x in (none | missing).items()
-        if isinstance(momentum[tag], np.ndarray)
+        tag: np.where(moves, x, none.get(tag, np.nan))
+        for tag, x in momentum.items()
+        if isinstance(x, np.ndarray) and x is not none.get(tag)
     }
 
 
@@ -149,11 +138,12 @@ def parameters(rule: Rule) -> tuple[str, ...]:
 
 
 @lru_cache
-def _lifted(hyper: tuple[tuple[str, Any], ...], arithmetic: Kind) -> Names:
+def _hyper(optimizer: Optimizer, layer: str | None, arithmetic: Kind) -> Names:
+    """Return the hyperparameters of a layer, or of all, with numbers as scalars."""
     # An infinite bound never binds: it stays a float, which every clamp understands.
     return {
         name: scalar(arithmetic, x) if type(x) is float and np.isfinite(x) else x
-        for name, x in hyper
+        for name, x in optimizer.hyper(layer).items()
     }
 
 
@@ -161,23 +151,23 @@ def _chosen(
     optimizer: Optimizer, state: State, gradients: list[Array], arithmetic: Kind
 ) -> tuple[State, Names]:
     """Settle how to warm up: as told, or by the first batch's gradient, once."""
-    hyper = optimizer.hyper()
+    hyper = _hyper(optimizer, None, arithmetic)
     told = hyper.get("warmup")
     if told != "auto":
         return replace(state, warmup=told), {}
     if state.warmup is not None or not gradients:
         return state, {}
-    betas = _lifted(tuple((b, hyper[b]) for b in ("beta1", "beta2")), arithmetic)
-    found = first_batch(gradients, **betas)
+    found = first_batch(gradients, beta1=hyper["beta1"], beta2=hyper["beta2"])
     warmup = np.where(found["small"], "momentum", "none")[..., 0]
-    optimizer.warn_if_stuck(stays=bool((warmup == "none").any()))
-    chosen: str | Array = str(warmup) if not state.batch else _shut(warmup)
+    if (warmup == "none").any():
+        optimizer.warn_if_stuck(depth=4)
+    chosen: str | Array = str(warmup) if not state.batch else shut(warmup)
     return replace(state, warmup=chosen), {"h": found["h"].reshape(state.batch)[()]}
 
 
 def _recorded(
     names: Names,
-    slots: Layers | Mapping[str, Any],
+    given: Names,
     like: Array,
     batch: tuple[int, ...],
     arithmetic: Kind,
@@ -186,9 +176,9 @@ def _recorded(
     """Return the lines of a layer in the shapes of the outside, in the order of TAGS."""
     lines: Names = {}
     for tag, (_, _, extent, _) in TAGS.items():
-        if tag not in names or (tag in slots and names[tag] is slots[tag]):
+        value = names.get(tag)
+        if value is None or (tag in SLOTS and value is given[tag]):  # no line assigned it
             continue
-        value = names[tag]
         if extent == "step":
             lines[tag] = _number(value, like, arithmetic)
             continue
@@ -196,7 +186,7 @@ def _recorded(
             value = np.full((*batch, 1), value).astype(like.dtype)
         if alive is not None and not alive.all():
             value = np.where(_spread(alive, value), value, np.nan)
-        lines[tag] = _shut(value.reshape(like.shape if extent == "element" else batch))
+        lines[tag] = shut(value.reshape(like.shape if extent == "element" else batch))
     return lines
 
 
@@ -208,82 +198,6 @@ def _number(x: Any, like: Array, arithmetic: Kind) -> Any:
     if like.dtype.hasobject:
         return x.met(like)
     return arithmetic.to_dtype(x, np.result_type(like.dtype, np.float64))
-
-
-def _parameter(who: str, name: Any, x: Any) -> Array:
-    if not isinstance(name, str):
-        msg = f"{who} needs layers named by strings, got name={name!r}"
-        raise TypeError(msg)
-    array = np.array(x)
-    if array.dtype.kind not in "fO":
-        msg = (
-            f"{who} needs floating or object arrays, got {name}.dtype={array.dtype}; "
-            "convert with array.astype(float)"
-        )
-        raise TypeError(msg)
-    if array.size == 0:
-        msg = f"{who} needs layers with elements, got {name}.shape={array.shape}"
-        raise ValueError(msg)
-    return _shut(array)
-
-
-def _gradients(
-    optimizer: Optimizer, state: State, grads: Mapping[str, Any]
-) -> dict[str, Array | None]:
-    who = f"{optimizer.name}.step"
-    given: object = grads
-    if not isinstance(given, Mapping):
-        msg = f"{who} needs a gradient for each named layer, got grads={given!r}"
-        raise TypeError(msg)
-    for name in grads:
-        if name not in state.params:
-            known = nearest(name, state.params)
-            msg = f"{who} needs gradients of known layers, got {name!r}; {known}"
-            raise ValueError(msg)
-    gradients: dict[str, Array | None] = {}
-    for name, theta in state.params.items():
-        if name not in grads:
-            msg = f"{who} needs a gradient for each layer, got none for {name!r}; None freezes it"
-            raise ValueError(msg)
-        if grads[name] is None:
-            gradients[name] = None
-            continue
-        g = np.array(grads[name])
-        if g.shape != theta.shape:
-            msg = f"{who} needs {name}'s gradient of shape {theta.shape}, got {g.shape}"
-            raise ValueError(msg)
-        if g.dtype != theta.dtype:
-            msg = f"{who} needs {name}'s gradient in {theta.dtype}, got {g.dtype}"
-            raise TypeError(msg)
-        if state.alive is None:
-            _refuse_non_finite("gradient", name, g, state.t + 1)
-        gradients[name] = _shut(g)
-    return gradients
-
-
-def _layers_of(optimizer: Optimizer, state: State, slot: str) -> Layers:
-    layers = state.slot(slot)
-    for name, theta in state.params.items():
-        if name not in layers or layers[name].shape != theta.shape:
-            msg = (
-                f"{optimizer.name}.step needs state.{slot} shaped as the parameters, "
-                f"got {slot}[{name!r}] {getattr(layers.get(name), 'shape', 'missing')}"
-            )
-            raise ValueError(msg)
-    return layers
-
-
-def _refuse_non_finite(what: str, name: str, x: Array, t: int) -> None:
-    good = finite(x)
-    if not good.all():
-        index = tuple(int(i) for i in np.argwhere(~good)[0])
-        raise NonFiniteError(what, name, index, t, x[index])
-
-
-def _agree(who: str, what: str, a: str, of_a: Any, b: str, of_b: Any) -> None:
-    if of_a != of_b:
-        msg = f"{who} needs one {what} for all layers, got {a}: {of_a} and {b}: {of_b}"
-        raise (TypeError if what == "dtype" else ValueError)(msg)
 
 
 def _zeros(x: Array) -> Array:
@@ -300,12 +214,3 @@ def _all_rows(good: list[Array], batch_axes: int) -> Array:
 def _spread(rows: Array, x: Array) -> Array:
     """Give rows trailing axes, to select among arrays shaped as x."""
     return rows.reshape(rows.shape + (1,) * (x.ndim - rows.ndim))
-
-
-def _shut(x: Array) -> Array:
-    """Make an array of a state read-only: nothing passed around is changed."""
-    x.flags.writeable = False
-    return x
-
-
-__all__ = ["SLOTS", "advance", "begin", "parameters"]

@@ -2,7 +2,10 @@
 
 After each step of the inner optimizer::
 
-@lookahead@
+    θ_fast = θ
+    if t mod k = 0:
+        φ = (1 − a) φ + a θ_fast
+        θ = φ
 
 The inner optimizer's moments are kept across a synchronisation.
 

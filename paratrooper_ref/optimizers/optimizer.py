@@ -111,7 +111,7 @@ class Optimizer(ABC):
             If a parameter is not finite (in a batch the row is marked instead).
         """
         if self.hyper().get("warmup") == "none":
-            self.warn_if_stuck(stays=True)
+            self.warn_if_stuck(depth=2)
         return begin(self, params, scalars=scalars, batch_axes=batch_axes)
 
     def step(
@@ -179,16 +179,16 @@ class Optimizer(ABC):
                     raise ValueError(msg)
         return replace(self, layers=tuple((k, tuple(v.items())) for k, v in layers.items()))
 
-    def warn_if_stuck(self, *, stays: bool) -> None:
-        """Warn if a run that takes no step before rectification would never take one."""
+    def warn_if_stuck(self, *, depth: int) -> None:
+        """Warn, ``depth`` calls up, if a run that waits for rectification waits for ever."""
         hyper = self.hyper()
         beta2 = scalar(EXACT, hyper["beta2"])
-        if stays and 2 / (1 - beta2) - 1 <= hyper["threshold"]:
+        if 2 / (1 - beta2) - 1 <= hyper["threshold"]:
             msg = (
                 f"{self.name} with warmup 'none' never moves: rho stays below "
                 f"threshold={hyper['threshold']:g} for beta2={hyper['beta2']:g}; raise beta2"
             )
-            warnings.warn(msg, stacklevel=4)
+            warnings.warn(msg, stacklevel=1 + depth)
 
     @property
     def spec(self) -> dict[str, Any]:

@@ -1,6 +1,23 @@
 """RAdamW: RAdam with decoupled decay, and the switch of its authors' code.
 
-@radamw@
+For one layer, at step t::
+
+    g̃ = g + λ2 θ
+    m = β1 m + (1 − β1) g̃
+    v = β2 v + (1 − β2) g̃²
+    ρ∞ = 2 / (1 − β2) − 1
+    ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
+    rectified = ρ > τ
+    if rectified:
+        r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
+        b = √(1 − β2^t) / (1 − β1^t)
+        d = √(v + ε) if eps_inside_root else √v + ε
+        D = r b m / d + λ θ
+    otherwise, if warmup is "momentum":
+        m̂ = m / (1 − β1^t)
+        D = m̂ + λ θ
+    Δ = α D
+    θ = θ − Δ
 
 Otherwise θ stays; the moments advance.
 

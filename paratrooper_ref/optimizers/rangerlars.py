@@ -1,6 +1,27 @@
 """RangerLars (Over9000): Ranger with a trust ratio for each layer.
 
-@rangerlars@
+For one layer, at step t::
+
+    g̃ = g + λ2 θ
+    m = β1 m + (1 − β1) g̃
+    v = β2 v + (1 − β2) g̃²
+    ρ∞ = 2 / (1 − β2) − 1
+    ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
+    rectified = ρ > τ
+    if rectified:
+        r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
+        b = √(1 − β2^t) / (1 − β1^t)
+        d = √(v + ε) if eps_inside_root else √v + ε
+        D = r b m / d + λ θ
+    otherwise, if warmup is "momentum":
+        m̂ = m / (1 − β1^t)
+        D = m̂ + λ θ
+    q = 1 if ‖θ‖ ‖D‖ = 0 else ‖θ‖ / ‖D‖
+    T = 1 if ‖θ‖ ‖D‖ = 0 else max(lo, min(hi, q))
+    if not adapt:
+        T = 1
+    Δ = α T D
+    θ = θ − Δ
 
 Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.
 

@@ -1,6 +1,12 @@
 """SGD: gradient descent with momentum (the heavy ball), Nesterov's variant, dampening.
 
-@sgd@
+For one layer, at step t::
+
+    g̃ = g + λ θ
+    u = g̃ if t = 1 else μ u + (1 − τ) g̃
+    D = g̃ + μ u if nesterov else u
+    Δ = α D
+    θ = θ − Δ
 
 Source
     Polyak (1964) for momentum, Nesterov (1983) for the look ahead; the buffer, its first

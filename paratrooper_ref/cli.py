@@ -1,0 +1,382 @@
+"""The command line: run, explain, plot.
+
+Exit status: 0 it holds or is done, 1 a check failed, 2 bad usage or input (one line on
+stderr), 3 nothing ran.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from paratrooper_ref import __version__
+from paratrooper_ref.arithmetic import Undecided
+from paratrooper_ref.comparison import MULTIPLES, Entry, at_rate, compare, save, table
+from paratrooper_ref.explain import explain, number
+from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer, build
+from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.progress import Bar
+from paratrooper_ref.schedules import SCHEDULES, Schedule, build_schedule
+from paratrooper_ref.trajectory import load
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from problems import Problem
+
+DONE: Final = 0
+USAGE: Final = 2
+MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose refusal is one line, with the nearest known word."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}\n")
+        sys.exit(USAGE)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; return the exit status."""
+    args = _parser().parse_args(argv)
+    try:
+        status: int = args.act(args)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        sys.stderr.write("paratrooper-ref: interrupted\n")
+        return 130
+    except (ValueError, TypeError, OSError, ImportError, NonFiniteError, Undecided) as error:
+        text = " ".join(str(error).split())
+        sys.stderr.write(f"paratrooper-ref: {text or type(error).__name__}\n")
+        return USAGE
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="paratrooper-ref", description="The reference of Paratrooper and its family."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+
+    verb = verbs.add_parser(
+        "run",
+        help="run optimizers on problems: a table, a figure, saved trajectories",
+        description=(
+            "Run optimizers on problems and leave a table, a figure and the trajectories. "
+            "Without arguments: the whole family on Rosenbrock's valley and on the diabetes "
+            "regression, each optimizer at the best of ten learning rates."
+        ),
+        epilog="example: paratrooper-ref run adamw paratrooper --problem beale --steps 300",
+    )
+    verb.add_argument("optimizer", nargs="*", help=f"any of {', '.join(OPTIMIZERS)}; all if none")
+    _add_run_arguments(verb, many=True)
+    verb.add_argument("--lr", default="sweep", help="a learning rate, or 'sweep' (default)")
+    verb.add_argument("--steps", type=_integer, default=500, help="steps to take (default 500)")
+    verb.add_argument("--schedule", help=f"{', '.join(SCHEDULES)}, such as plateau:patience=5")
+    verb.add_argument("--every", type=_integer, default=1, help="record every n-th step")
+    verb.add_argument("--out", type=Path, default=Path("paratrooper-run"), help="folder to write")
+    verb.add_argument("--jobs", type=_integer, default=os.cpu_count() or 1, help="processes to use")
+    verb.add_argument("--no-figure", action="store_true", help="draw nothing")
+    verb.add_argument("--json", action="store_true", help="print the summary as JSON")
+    verb.set_defaults(act=_run)
+
+    verb = verbs.add_parser(
+        "explain",
+        help="show one step, every line as symbol = formula = numbers = value",
+        description="Show every line of one step as symbol = formula = numbers = value.",
+        epilog="example: paratrooper-ref explain paratrooper --step 6",
+    )
+    verb.add_argument("optimizer", help=f"one of {', '.join(OPTIMIZERS)}")
+    _add_run_arguments(verb, many=False)
+    verb.add_argument("--lr", type=float, help="learning rate; the optimizer's own by default")
+    verb.add_argument("--step", type=_integer, default=1, help="which step, from 1 (default)")
+    verb.add_argument("--layer", help="which layer (default: the first)")
+    verb.add_argument("--json", action="store_true", help="print the lines as JSON")
+    verb.set_defaults(act=_explain)
+
+    verb = verbs.add_parser(
+        "plot",
+        help="draw saved trajectories, or the source's three curves",
+        description=(
+            "Draw what 'run' has saved: 'paths', 'losses', 'trust', or any line by its tag, "
+            "such as 'rho'; or 'curves', the source's b, 1/b and 1/(r b), which needs no file."
+        ),
+        epilog="example: paratrooper-ref plot losses paratrooper-run/rosenbrock-*.npz",
+    )
+    verb.add_argument("what", help="curves, paths, losses, trust, or the tag of a line")
+    verb.add_argument("file", nargs="*", type=Path, help="saved trajectories")
+    verb.add_argument("-o", "--out", type=Path, help="the picture to write (png, pdf, svg)")
+    verb.add_argument("--layer", help="which layer of a line (default: the first)")
+    verb.add_argument("--beta1", type=float, default=0.95)
+    verb.add_argument("--beta2", type=float, default=0.999)
+    verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves")
+    verb.set_defaults(act=_plot)
+    return parser
+
+
+def _add_run_arguments(verb: argparse.ArgumentParser, *, many: bool) -> None:
+    verb.add_argument(
+        "--problem",
+        action="append" if many else "store",
+        help="a problem, such as rosenbrock or linear_net:depth=3,skip=layer"
+        + (" (repeat for several)" if many else " (default rosenbrock)"),
+    )
+    verb.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter"
+    )
+    verb.add_argument("--minibatch", type=_integer, metavar="SIZE", help="draw mini-batches")
+    verb.add_argument("--seed", type=_integer, default=0, help="seed of the draws (default 0)")
+
+
+def _run(args: argparse.Namespace) -> int:
+    names = args.optimizer or list(OPTIMIZERS)
+    optimizers = {name: _optimizer(name, args.set, all_of=names) for name in names}
+    problems = [_problem(p, args) for p in args.problem or MAIN_PROBLEMS]
+    multiples: tuple[float, ...] = MULTIPLES
+    if args.lr != "sweep":
+        lr, multiples = _number("--lr", args.lr), (1.0,)
+        optimizers = {name: at_rate(optimizer, lr) for name, optimizer in optimizers.items()}
+    schedule = _schedule(args.schedule, args.steps)
+    figures = None if args.no_figure else _matplotlib()
+    if args.out.exists() and not args.out.is_dir():
+        msg = f"run needs a folder to write to, got --out={args.out}, a file"
+        raise ValueError(msg)
+    args.out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the work
+    with Bar("running") as bar:
+        entries = compare(
+            optimizers,
+            problems,
+            args.steps,
+            multiples=multiples,
+            schedule=schedule,
+            every=args.every,
+            jobs=max(1, args.jobs),
+            progress=bar,
+        )
+    files = save(entries, args.out)
+    if figures is not None:
+        files.append(_drawn(_overview(entries), args.out / "figure.png"))
+    if args.json:
+        print(json.dumps([entry.summary() for entry in entries], indent=1))
+    else:
+        print(table(entries))
+        if len(multiples) > 1:
+            span = f"{multiples[0]:g} to {multiples[-1]:g} times its default"
+            print(f"\neach at the best of {len(multiples)} learning rates, {span}")
+        picture = f"; look at {files[-1]}" if figures else ""
+        print(f"saved {len(files)} files in {args.out}{picture}")
+    return DONE
+
+
+def _explain(args: argparse.Namespace) -> int:
+    optimizer = _optimizer(args.optimizer, args.set)
+    if args.lr is not None:
+        optimizer = at_rate(optimizer, args.lr)
+    problem = _problem(args.problem or "rosenbrock", args)
+    if args.step < 1:
+        msg = f"explain needs --step >= 1, got --step={args.step}"
+        raise ValueError(msg)
+    if args.layer is not None and args.layer not in problem.layers:
+        known = nearest(args.layer, problem.layers)
+        msg = f"explain needs a layer of {problem.name}, got --layer={args.layer}; {known}"
+        raise ValueError(msg)
+    state = optimizer.init(problem.starts[0])
+    for t in range(1, args.step):
+        state, _ = optimizer.step(state, problem.grad(state.params, t))
+    found = explain(optimizer, state, problem.grad(state.params, args.step), layer=args.layer)
+    if args.json:
+        rows = [line._asdict() | {"value": number(line.value, 17, 10**9)} for line in found]
+        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        return DONE
+    layer = args.layer or next(iter(problem.layers))
+    print(f"{optimizer.name} on {problem.name}, step {args.step}, layer {layer}\n")
+    margin = max(len(line.symbol) for line in found)
+    for line in found:
+        shown = dict.fromkeys((line.formula, line.numbers, number(line.value, 17)))
+        left = line.symbol
+        for text in shown:
+            if text != line.symbol:
+                print(f"{left:>{margin}} = {text}")
+                left = ""
+    return DONE
+
+
+def _plot(args: argparse.Namespace) -> int:
+    plots = _matplotlib()
+    out = args.out or Path(f"{args.what}.png")
+    import matplotlib as mpl
+
+    with mpl.rc_context(plots.STYLE):
+        if args.what == "curves":
+            ax = plots.curves(beta1=args.beta1, beta2=args.beta2, steps=args.steps)
+        else:
+            if not args.file:
+                msg = f"plot {args.what} needs files that 'run' has saved, got none"
+                raise ValueError(msg)
+            runs = [load(file) for file in args.file]
+            ax = _plotted(plots, args.what, runs, args.layer)
+        print(_drawn(ax.figure, out))
+    return DONE
+
+
+def _plotted(plots: ModuleType, what: str, runs: list[Any], layer: str | None) -> Any:
+    named = {run.optimizer.algorithm: run for run in runs}
+    if what == "losses":
+        ax = plots.losses(named, floor=1e-16)
+        ax.set_title(runs[0].problem.name)
+        ax.legend()
+        return ax
+    if what == "paths":
+        ax = plots.contour(runs[0].problem)
+        for run in runs:
+            plots.path(run, ax)
+        ax.set_title(runs[0].problem.name)
+        ax.legend()
+        return ax
+    if what == "trust":
+        return plots.trust(runs[0])
+    tags = set().union(*(tags for tags in runs[0].lines.values()))
+    if what not in tags:
+        known = nearest(what, ["curves", "losses", "paths", "trust", *sorted(tags)])
+        msg = f"plot needs something it can draw, got {what!r}; {known}"
+        raise ValueError(msg)
+    return plots.line(runs[0], what, layer=layer)
+
+
+def _optimizer(name: str, settings: Iterable[str], all_of: Sequence[str] = ()) -> Optimizer:
+    """Return an optimizer by name; settings that it does not have must suit another one."""
+    names = all_of or [name]
+    _known("optimizer", name, OPTIMIZERS)
+    inner = {"algorithm": "adamw", "hyper": {}}
+    hyper: dict[str, Any] = {"inner": inner} if name == "lookahead" else {}
+    for setting in settings:
+        key, value = _assignment("--set", setting)
+        takers = [n for n in names if key in _fields(n)]
+        if not takers:
+            known = nearest(key, sorted({f for n in names for f in _fields(n)}))
+            msg = f"--set needs a hyperparameter of {', '.join(names)}, got {key!r}; {known}"
+            raise ValueError(msg)
+        if name in takers:
+            hyper[key] = value
+    return build({"algorithm": name, "hyper": hyper})
+
+
+def _fields(name: str) -> list[str]:
+    return [f.name for f in OPTIMIZERS[name].__dataclass_fields__.values() if f.metadata]
+
+
+def _problem(text: str, args: argparse.Namespace) -> Problem:
+    problems = _problems()
+    name, arguments = _call("problem", text)
+    _known("problem", name, problems.CATALOGUE)
+    problem: Problem = problems.build({"problem": name, "arguments": arguments})
+    if args.minibatch is not None:
+        problem = problems.minibatch(problem, size=args.minibatch, seed=args.seed)
+    return problem
+
+
+def _schedule(text: str | None, steps: int) -> Schedule | None:
+    if text is None:
+        return None
+    name, arguments = _call("schedule", text)
+    _known("schedule", name, SCHEDULES)
+    if "steps" in SCHEDULES[name].__dataclass_fields__:
+        arguments.setdefault("steps", max(1, steps))
+    for key in arguments:
+        if key not in SCHEDULES[name].__dataclass_fields__:
+            known = nearest(key, SCHEDULES[name].__dataclass_fields__)
+            msg = f"the schedule {name} needs known arguments, got {key!r}; {known}"
+            raise ValueError(msg)
+    return build_schedule({"schedule": name, "arguments": arguments})
+
+
+def _known(what: str, name: str, names: Iterable[str]) -> None:
+    if name not in names:
+        msg = f"unknown {what} {name!r}; {nearest(name, names)}"
+        raise ValueError(msg)
+
+
+def _call(what: str, text: str) -> tuple[str, dict[str, Any]]:
+    """Split ``name:key=value,key=value``."""
+    name, _, rest = text.partition(":")
+    pairs = [_assignment(f"the {what} {name}", part) for part in rest.split(",") if part]
+    return name, dict(pairs)
+
+
+def _assignment(who: str, text: str) -> tuple[str, Any]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        msg = f"{who} needs NAME=VALUE, got {text!r}"
+        raise ValueError(msg)
+    words = {"true": True, "false": False, "none": None, "null": None}
+    # "none" is a word of its own for warmup and skip
+    if value.lower() in words and not (value == "none" and key in ("warmup", "skip")):
+        return key, words[value.lower()]
+    for number_of in (int, float):
+        try:
+            return key, number_of(value)
+        except ValueError:
+            continue
+    return key, value
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"{name} needs a number or 'sweep', got {text!r}"
+        raise ValueError(msg) from None
+
+
+def _integer(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        msg = f"an integer is needed, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _problems() -> ModuleType:
+    import problems
+
+    if not hasattr(problems, "Problem"):
+        msg = f"the package 'problems' of this project is needed, got {problems.__file__}"
+        raise ImportError(msg)
+    return problems
+
+
+def _matplotlib() -> ModuleType:
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        msg = "figures need matplotlib: pip install 'paratrooper-ref[plot]', or use --no-figure"
+        raise ImportError(msg) from None
+    mpl.use("Agg")
+    from paratrooper_ref import plots
+
+    return plots
+
+
+def _overview(entries: list[Entry]) -> Figure:
+    from paratrooper_ref.plots import overview
+
+    return overview(entries)
+
+
+def _drawn(figure: Figure, out: Path) -> Path:
+    figure.savefig(out)
+    return out
+
+
+Act = Callable[[argparse.Namespace], int]

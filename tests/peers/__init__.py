@@ -1,0 +1,1 @@
+"""The package against code that nobody here wrote: torch.optim and optax."""

@@ -1,0 +1,98 @@
+"""Figures take and return Axes, and show the numbers they are given."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+
+import paratrooper_ref as pr
+import problems
+from paratrooper_ref import plots
+from paratrooper_ref.comparison import compare
+
+mpl.use("Agg")
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    yield
+    plt.close("all")
+
+
+@pytest.fixture(scope="module")
+def run() -> pr.Trajectory:
+    """Return a short run of Paratrooper in the valley."""
+    return pr.run(pr.Paratrooper(lr=1e-2), problems.rosenbrock(), 30)
+
+
+def test_every_function_draws_on_the_axes_it_is_given(run: pr.Trajectory) -> None:
+    """So figures can be composed."""
+    draws: list[Callable[[Any], Axes]] = [
+        lambda ax: plots.contour(run.problem, ax, points=20),
+        lambda ax: plots.path(run, ax),
+        lambda ax: plots.losses({"paratrooper": run}, ax),
+        lambda ax: plots.line(run, "rho", ax),
+        lambda ax: plots.trust(run, ax),
+        lambda ax: plots.curves(ax, steps=20),
+    ]
+
+    for draw in draws:
+        _, ax = plt.subplots()
+        assert draw(ax) is ax
+        assert isinstance(draw(None), Axes)
+
+
+def test_path_and_losses_show_the_recorded_numbers(run: pr.Trajectory) -> None:
+    """The lines' data are the trajectory's."""
+    path = plots.path(run).lines[0]
+    losses = plots.losses({"paratrooper": run}).lines[0]
+
+    np.testing.assert_array_equal(path.get_xydata(), run.params["x"])
+    np.testing.assert_array_equal(losses.get_ydata(), run.losses)
+
+
+def test_curves_pass_through_the_known_answers() -> None:
+    """At beta = (0.95, 0.999): b is least at t = 25, the ceiling opens at 6 and ends near 1.3."""
+    b, ceiling = plots.scalar_curves(0.95, 0.999, 2000)
+
+    assert b[0] == 0.63245553203367559
+    assert int(np.argmin(b)) + 1 == 25
+    assert np.isnan(ceiling[:5]).all()
+    assert ceiling[5] == 132.61342622908619
+    assert ceiling[1999] == 1.29809734366523824
+
+
+def test_overview_shows_each_problem_and_optimizer() -> None:
+    """A plane for the valley, losses and sweeps for both problems, one legend entry each."""
+    entries = compare(
+        {"sgd": pr.SGD(), "paratrooper": pr.Paratrooper()},
+        [problems.rosenbrock(), problems.diabetes()],
+        5,
+    )
+
+    figure = plots.overview(entries)
+
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert len(figure.axes) == 5
+    assert [t for t in titles if t.startswith("rosenbrock")]
+    assert "diabetes" in titles
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["SGD", "Paratrooper"]
+
+
+def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> None:
+    """A problem without a plane, an unrecorded line, a run without a trust ratio."""
+    plain = pr.run(pr.Adam(), problems.diabetes(), 2)
+
+    with pytest.raises(ValueError, match="two parameters in one layer and a domain, got diabetes"):
+        plots.contour(problems.diabetes())
+    with pytest.raises(ValueError, match="got 'rhoo' in 'x'"):
+        plots.line(run, "rhoo")
+    with pytest.raises(ValueError, match="trust needs a recorded trust ratio, got a run of Adam"):
+        plots.trust(plain)
+    with pytest.raises(ValueError, match="path needs recorded parameters, got record='loss'"):
+        plots.path(pr.run(pr.Adam(), problems.booth(), 2, record="loss"))
