@@ -14,7 +14,7 @@ import numpy as np
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.explain import evaluate
 from paratrooper_ref.lines import TAGS
-from paratrooper_ref.optimizers.paratrooper import paratrooper
+from paratrooper_ref.optimizers.paratrooper import Paratrooper, paratrooper
 from paratrooper_ref.trajectory import Trajectory
 
 if TYPE_CHECKING:
@@ -273,9 +273,10 @@ def curves(
         )
     low = int(np.argmin(b))
     ax.annotate(
-        f"t = {t[low]}: {b[low]:.4f}", (t[low], b[low]), xytext=(6, -14),
+        f"t = {t[low]}: {b[low]:.4f}", (t[low], b[low]), xytext=(-24, -16),
         textcoords="offset points", color="#0072b2",
     )
+    ax.set_ylim(bottom=0.5 * float(b[low]))
     ax.set(xscale="log", yscale="log", xlabel="step t", xlim=(1, steps))
     ax.set_title(rf"$\beta_1 = {beta1:g}$, $\beta_2 = {beta2:g}$")
     ax.grid(True, which="major", lw=0.7)
@@ -284,7 +285,17 @@ def curves(
 
 
 def scalar_curves(beta1: float, beta2: float, steps: int) -> tuple[Any, Any]:
-    """Return b and 1/(r b) for t = 1 to steps; the latter NaN where it is not rectified."""
+    """Return b and 1/(r b) for t = 1 to steps; the latter NaN where it is not rectified.
+
+    Raises
+    ------
+    ValueError
+        If a beta is not in [0, 1), or there is no step.
+    """
+    Paratrooper(beta1=beta1, beta2=beta2)  # refuses betas out of range
+    if steps < 1:
+        msg = f"curves needs steps >= 1, got steps={steps}"
+        raise ValueError(msg)
     b, ceiling = np.full(steps, np.nan), np.full(steps, np.nan)
     names: dict[str, Any] = {"beta1": scalar(EXACT, beta1), "beta2": scalar(EXACT, beta2)}
     names |= {"threshold": scalar(EXACT, 5.0), "scheduled": True, "cap": "rectified"}

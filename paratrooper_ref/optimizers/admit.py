@@ -68,8 +68,9 @@ def _real_numbers(who: str, name: str, x: Array) -> None:
 def admitted_slots(optimizer: Optimizer, state: State) -> dict[str, Layers]:
     """Return the slots that the optimizer needs, each shaped as the parameters."""
     who = f"{optimizer.name}.step"
-    if isinstance(state.t, bool) or not isinstance(state.t, int) or state.t < 0:
-        msg = f"{who} needs an integer state.t >= 0, got t={state.t!r}"
+    t: object = state.t
+    if isinstance(t, bool) or not isinstance(t, int) or t < 0:
+        msg = f"{who} needs an integer state.t >= 0, got t={t!r}"
         raise ValueError(msg)
     slots = {slot: state.slot(slot) for slot in optimizer.slots()}
     for slot, layers in {"params": state.params, **slots}.items():
