@@ -131,8 +131,8 @@ def matvec(a: Array, x: Array) -> Array:
 
 
 def _dense(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    # NOTE: NumPy picks another loop, with other last bits, for strided arguments, and a column
-    # of a batch is strided where the same column of one row is not.
+    # NOTE: NumPy may choose another loop, with other last bits, for strided arguments, and a
+    # column of a batch is strided where the same column of one row is not.
     return lambda x: function(np.ascontiguousarray(x))
 
 

@@ -5,6 +5,8 @@ one that fails.
 """
 
 import copy
+import hashlib
+import inspect
 import json
 import math
 import os
@@ -232,6 +234,23 @@ def test_constants_are_lifted_exactly_or_rounded_once() -> None:
     assert float(ball) == 0.1
 
 
+def test_counts_do_not_promote_single_precision() -> None:
+    """NumPy 1 makes float64 of float32 beside a Python integer of more than 16 bits."""
+    large = problems.linear_regression(n=40_000, d=1)
+    x = {name: start.astype(np.float32) for name, start in large.starts[0].items()}
+
+    assert large.loss(x).dtype == large.grad(x)["w"].dtype == np.float32
+
+
+def test_elementary_functions_see_dense_arrays() -> None:
+    """Their loops for strided arrays may round differently, and columns of a batch are strided."""
+    seen = []
+    function = _arithmetic._dense(lambda x: seen.append(x.flags.c_contiguous) or x)  # type: ignore[func-returns-value]
+    function(np.ones((4, 3))[:, 1])
+
+    assert seen == [True]
+
+
 @pytest.mark.parametrize("n", [1, 2, 3, 8, 33])
 def test_rotations_are_orthogonal_with_determinant_one(n: int) -> None:
     """A product of reflections, with the signs that make their number even."""
@@ -361,6 +380,20 @@ def test_declared_points_are_good_to_the_last_digit(problem: Problem) -> None:
         size = np.full_like(x, 4 * np.max(np.abs(x))) if computed else np.abs(x) / 2
         allowed = EPS * np.abs(problem.hessian(point)) @ size
         assert np.all(np.abs([middle(one) for one in g]) <= allowed)
+
+
+@named([p for p in CASES if p.minimizers or p.critical_points])
+def test_declared_values_are_good_to_the_last_digits(problem: Problem) -> None:
+    """The loss in ball arithmetic, and a gradient of zero: the digits of the point do not enter."""
+    declared = [(point, problem.minimum) for point in problem.minimizers]
+    declared += [(c.params, c.value) for c in problem.critical_points]
+    for point, value in declared:
+        assert value is not None
+        with flint.ctx.workprec(300):
+            loss = problem.loss(unflat(problem, balls(flat(problem, point))))
+            error = middle(abs(loss - value))
+        roundings = problem.samples or problem.size
+        assert error <= (2 + math.log2(roundings)) * EPS * max(abs(value), 1e-3)
 
 
 @named([p for p in CASES if p.critical_points])
@@ -515,6 +548,9 @@ def test_spec_rebuilds_the_problem(problem: Problem) -> None:
     again = problems.build(json.loads(text))
 
     assert json.dumps(again.spec) == text
+    makers = {**problems.CATALOGUE, **problems.WRAPPERS}
+    every = inspect.signature(makers[problem.spec["problem"]]).parameters
+    assert list(problem.spec["arguments"]) == list(every)  # defaults may change one day
     assert again.name == problem.name
     x = unflat(problem, points(problem, 3))
     assert again.loss(x).tobytes() == problem.loss(x).tobytes()
@@ -528,70 +564,6 @@ def test_spec_rebuilds_the_problem(problem: Problem) -> None:
     ):
         assert flat(problem, one).tobytes() == flat(problem, two).tobytes()
     assert pickle.loads(pickle.dumps(problem)).spec == copy.deepcopy(problem).spec == problem.spec
-
-
-# Losses, gradients and draws of every problem that promises equal bits, data and starts of all.
-DIGEST = """
-import hashlib
-import numpy as np
-import problems
-from problems._random import normals
-
-made = [make() for make in problems.CATALOGUE.values()]
-made += [problems.rosenbrock(n=7), problems.quadratic_bowl(n=9, rotation=4, kappa=1e5)]
-made += [problems.linear_net(depth=4, skip="block", samples=20), problems.rotated(made[8], seed=3)]
-made += [problems.minibatch(problems.diabetes(standardise=False), size=50)]
-made += [problems.gradient_noise(problems.linear_regression(n=60, d=5, decades=2, mean=3))]
-sha = hashlib.sha256()
-for p in made:
-    for start in p.starts:
-        for name, array in start.items():
-            sha.update(array.tobytes())
-        if p.transcendental:
-            continue
-        for dtype in (np.float64, np.float32):
-            batch = {
-                k: (a + (1 + abs(a)) * normals(17, 3, 9, 5 * a.size).reshape(5, *a.shape) / 4)
-                .astype(dtype)
-                for k, a in start.items()
-            }
-            sha.update(p.loss(batch).tobytes())
-            for t in (0, 1, 7):
-                for g in p.grad(batch, t).values():
-                    sha.update(g.tobytes())
-print(sha.hexdigest())
-"""
-
-BITS = "150747f86a6538eae85e14d6e2cb0183545a60b2492a4ad89f3b2659d31b5769"
-
-
-@pytest.mark.parametrize("features", ["on", "off"])
-def test_bits_are_the_same_on_every_machine(features: str) -> None:
-    """IEEE operations in a fixed order leave nothing to the processor or to NumPy's release."""
-    code = (
-        "import numpy._core as c"
-        if np.lib.NumpyVersion(np.__version__) >= "2.0.0"
-        else ("import numpy.core as c")
-    )
-    listed = subprocess.run(
-        [sys.executable, "-c", f"{code}; print(*c._multiarray_umath.__cpu_dispatch__)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.split()
-    environment = dict(os.environ)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
-    if features == "off":
-        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(listed)
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", DIGEST],
-        capture_output=True,
-        text=True,
-        check=True,
-        env=environment,
-    )
-
-    assert ran.stdout.strip() == BITS
 
 
 @named(STOCHASTIC)
@@ -678,6 +650,10 @@ def test_gradient_noise_is_sigma_times_the_addressed_normals() -> None:
 
     added = flat(bowl, noisy.grad(x, 6)) - flat(bowl, bowl.grad(x))
     assert np.allclose(added, 0.5 * _random.normals(8, 6, _random.NOISE, 4), rtol=0, atol=1e-15)
+    parts = problems.minibatch(problems.linear_net(samples=6), size=2)
+    both, x = problems.gradient_noise(parts, sigma=0), unflat(parts, points(parts, 1)[0])
+    assert np.array_equal(flat(parts, both.grad(x, 4)), flat(parts, parts.grad(x, 4)))
+    assert both.steps_per_epoch == 3
 
 
 def test_the_noisy_quadratic_is_the_mean_of_its_draws() -> None:
@@ -736,6 +712,9 @@ def test_diabetes_is_the_study() -> None:
     """442 patients and ten variables; least squares by another route gives the same minimum."""
     raw, standard = problems.diabetes(standardise=False), problems.diabetes()
     path = os.path.join(os.path.dirname(problems.__file__), "data", "diabetes.csv")
+    with open(path, encoding="utf-8") as file:
+        digest = hashlib.sha256(file.read().encode()).hexdigest()
+    assert digest == "861964c468642a32978c7053ff452a64b79977dba1d00c3d4349dbf4ef9d2090"
     table = np.loadtxt(path, delimiter=",", skiprows=1)
     assert table.shape == (442, 11)
 
@@ -997,3 +976,67 @@ def test_refusals_say_what_is_needed(call: Any, error: type[Exception], message:
 
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+# Losses, gradients and draws of every problem that promises equal bits, data and starts of all.
+DIGEST = """
+import hashlib
+import numpy as np
+import problems
+from problems._random import normals
+
+made = [make() for make in problems.CATALOGUE.values()]
+made += [problems.rosenbrock(n=7), problems.quadratic_bowl(n=9, rotation=4, kappa=1e5)]
+made += [problems.linear_net(depth=4, skip="block", samples=20), problems.rotated(made[8], seed=3)]
+made += [problems.minibatch(problems.diabetes(standardise=False), size=50)]
+made += [problems.gradient_noise(problems.linear_regression(n=60, d=5, decades=2, mean=3))]
+sha = hashlib.sha256()
+for p in made:
+    for start in p.starts:
+        for name, array in start.items():
+            sha.update(array.tobytes())
+        if p.transcendental:
+            continue
+        for dtype in (np.float64, np.float32):
+            batch = {
+                k: (a + (1 + abs(a)) * normals(17, 3, 9, 5 * a.size).reshape(5, *a.shape) / 4)
+                .astype(dtype)
+                for k, a in start.items()
+            }
+            sha.update(p.loss(batch).tobytes())
+            for t in (0, 1, 7):
+                for g in p.grad(batch, t).values():
+                    sha.update(g.tobytes())
+print(sha.hexdigest())
+"""
+
+BITS = "150747f86a6538eae85e14d6e2cb0183545a60b2492a4ad89f3b2659d31b5769"
+
+
+@pytest.mark.parametrize("features", ["on", "off"])
+def test_bits_are_the_same_on_every_machine(features: str) -> None:
+    """IEEE operations in a fixed order leave nothing to the processor or to NumPy's release."""
+    code = (
+        "import numpy._core as c"
+        if np.lib.NumpyVersion(np.__version__) >= "2.0.0"
+        else ("import numpy.core as c")
+    )
+    listed = subprocess.run(
+        [sys.executable, "-c", f"{code}; print(*c._multiarray_umath.__cpu_dispatch__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    environment = dict(os.environ)
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
+    if features == "off":
+        environment["NPY_DISABLE_CPU_FEATURES"] = " ".join(listed)
+    ran = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", DIGEST],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+
+    assert ran.stdout.strip() == BITS
