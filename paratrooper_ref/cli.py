@@ -168,7 +168,7 @@ def _run(args: argparse.Namespace) -> int:
     if figures is not None:
         files.append(_drawn(_overview(entries), args.out / "figure.png"))
     if args.json:
-        print(json.dumps([entry.summary() for entry in entries], indent=1))
+        print(json.dumps([e.summary() for e in entries], indent=1, allow_nan=False))
     else:
         print(table(entries))
         if len(multiples) > 1:

@@ -7,6 +7,7 @@ of its own default and shown at its best, beside the whole range.
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -64,11 +65,16 @@ class Entry:
             "optimizer": self.name,
             "lr": self.lr,
             "steps": int(self.best.t[-1]),
-            "loss": float(self.best.losses[-1]),
-            "excess": self.excess,
+            "loss": _json(float(self.best.losses[-1])),
+            "excess": _json(self.excess),
             "stopped": self.best.stopped,
-            "sweep": dict(zip(map(str, self.rates), self.finals, strict=True)),
+            "sweep": {str(r): _json(x) for r, x in zip(self.rates, self.finals, strict=True)},
         }
+
+
+def _json(x: float | None) -> float | None:
+    """Return a number that JSON has, None for the others."""
+    return x if x is not None and math.isfinite(x) else None
 
 
 def at_rate(optimizer: Optimizer, lr: float) -> Optimizer:
@@ -144,7 +150,7 @@ def save(entries: Sequence[Entry], folder: Path) -> list[Path]:
         files.append(path)
     summary = folder / "summary.json"
     with written(summary) as file:
-        text = json.dumps([entry.summary() for entry in entries], indent=1)
+        text = json.dumps([entry.summary() for entry in entries], indent=1, allow_nan=False)
         file.write((text + "\n").encode())
     return [*files, summary]
 

@@ -120,16 +120,19 @@ class Trajectory:
         TypeError
             If it holds Python objects (balls, fractions), which npz cannot.
         """
+        last = self.state
+        number = {name: i for i, name in enumerate(last.params)}  # a name may hold anything
         arrays: dict[str, Array] = {"t": self.t, "losses": self.losses, "rates": self.rates}
-        arrays |= {f"params/{name}": x for name, x in self.params.items()}
         arrays |= {f"model/{tag}": x for tag, x in self.model.items()}
-        for kind, table in (("slots", self.slots), ("lines", self.lines)):
-            arrays |= {f"{kind}/{a}/{b}": x for a, row in table.items() for b, x in row.items()}
+        final = {slot: last.slot(slot) for slot in ("theta", *self.optimizer.slots())}
+        by_layer = {"params": {"theta": self.params}, "slots": self.slots, "state": final}
+        for part, table in by_layer.items():
+            for slot, layers in table.items():
+                arrays |= {f"{part}/{slot}/{number[name]}": x for name, x in layers.items()}
+        for name, tags in self.lines.items():
+            arrays |= {f"lines/{tag}/{number[name]}": x for tag, x in tags.items()}
         if self.schedule_states is not None:
             arrays["schedule_states"] = self.schedule_states
-        last = self.state
-        for slot in ("theta", *self.optimizer.slots()):
-            arrays |= {f"state/{slot}/{name}": x for name, x in last.slot(slot).items()}
         if self.alive is not None:
             arrays["alive"] = self.alive
         if isinstance(last.warmup, np.ndarray):
@@ -296,14 +299,18 @@ def load(path: str | Path) -> Trajectory:
         raise ValueError(msg)
     parts: dict[str, Any] = {"params": {}, "slots": {}, "lines": {}, "model": {}, "state": {}}
     for name, x in arrays.items():
-        kind, _, rest = name.partition("/")
-        if kind in ("params", "model"):
-            parts[kind][rest] = x
-        elif kind in parts:
-            first, _, second = rest.partition("/")
-            parts[kind].setdefault(first, {})[second] = x
-    last = parts.pop("state")
-    record = about["record"]
+        part, *rest = name.split("/")
+        if part == "model":
+            parts[part][rest[0]] = x
+        elif part in parts:
+            layer = about["layers"][int(rest[1])]
+            parts[part].setdefault(rest[0], {})[layer] = x
+    last, record = parts.pop("state"), about["record"]
+    parts["params"] = parts["params"].get("theta", {})
+    parts["lines"] = {
+        name: {tag: layers[name] for tag, layers in parts["lines"].items() if name in layers}
+        for name in (about["layers"] if record != "loss" else ())
+    }
     state = State(
         params=last.pop("theta"),
         t=about["t"],

@@ -1,5 +1,6 @@
 """Runs are recorded as asked, stored without loss, and resumed with the same bits."""
 
+import dataclasses
 import json
 import warnings
 from pathlib import Path
@@ -114,6 +115,35 @@ def test_save_and_load_lose_nothing(
     same(saved, loaded)
     assert_array_equal(loaded.resume(3).losses, saved.resume(3).losses)
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+
+
+def test_layers_may_have_any_name(tmp_path: Path) -> None:
+    """A file stores layers by number, so slashes, dots and other scripts are only names."""
+    plain = problems.linear_net(depth=3)
+    names = dict(zip(plain.layers, ("a/b", "about", "δ.npy"), strict=True))
+
+    def renamed(params: Any, to: dict[str, str]) -> dict[str, Any]:
+        return {to[name]: x for name, x in params.items()}
+
+    optimizer = pr.Ranger().for_layers({"a/b": {"weight_decay": 0}})
+    start = renamed(plain.starts[0], names)
+    state = optimizer.init(start)
+    back = {new: old for old, new in names.items()}
+    problem = dataclasses.replace(
+        plain,
+        layers=renamed(plain.layers, names),
+        starts=(start,),
+        minimizers=(),
+        critical_points=(),
+        domain=None,
+        value=lambda p: plain.value(renamed(p, back)),
+        slope=lambda p: renamed(plain.slope(renamed(p, back)), names),
+    )
+
+    run = pr.run(optimizer, problem, 5, state=state)
+    run.save(tmp_path / "run.npz")
+
+    same(run, pr.load(tmp_path / "run.npz"))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.longdouble])
