@@ -5,7 +5,8 @@ float32, longdouble, complex128 (for complex steps) and on object arrays of exac
 or of balls.  Three rules make that work:
 
 constants  are IEEE doubles, and enter through ``lift``: exactly where the arithmetic can
-           hold a double, rounded once where it cannot (float32)
+           hold a double, rounded once where it cannot (float32); counts do too, since NumPy 1
+           promotes a float32 array beside a Python integer of more than 16 bits
 sums       run through ``total``, in one fixed order, so that float64 results have the same
            bits on every IEEE machine: never ``np.sum``, ``np.dot``, ``@`` or ``einsum``,
            whose order depends on the release, the library and the processor

@@ -30,6 +30,10 @@ def factory(make: Callable[P, Problem]) -> Callable[P, Problem]:
     def recorded(*args: P.args, **kwargs: P.kwargs) -> Problem:
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
+        inner = bound.arguments.get("problem")
+        if "problem" in bound.arguments and not isinstance(inner, Problem):
+            msg = f"{make.__name__} needs a problem, got problem={inner!r:.200}"
+            raise TypeError(msg)
         arguments = {name: _plain(make.__name__, name, v) for name, v in bound.arguments.items()}
         shown = [
             _shown(name, value)
@@ -74,9 +78,11 @@ def build(spec: object) -> Problem:
         msg = f"build needs one of the problems {among}, got problem={name!r:.200}"
         raise ValueError(msg)
     known = inspect.signature(FACTORIES[name]).parameters
-    if not isinstance(arguments, Mapping) or not set(arguments) <= set(known):
+    needed = {k for k, parameter in known.items() if parameter.default is parameter.empty}
+    if not isinstance(arguments, Mapping) or not needed <= set(arguments) <= set(known):
         among = ", ".join(known) or "(none)"
-        msg = f"{name} needs arguments among {among}, got arguments={arguments!r:.200}"
+        always = f" (always {', '.join(needed)})" if needed else ""
+        msg = f"{name} needs arguments among {among}{always}, got arguments={arguments!r:.200}"
         raise ValueError(msg)
     made = {k: build(v) if isinstance(v, Mapping) else v for k, v in arguments.items()}
     return FACTORIES[name](**made)

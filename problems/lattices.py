@@ -11,7 +11,7 @@ rastrigin
              Schomisch and Born, Parallel Computing 17 (1991) 619-632.
 
 ackley
-    r = sqrt(mean x_i^2),  loss = 20 (1 - exp(-r/5)) + (e - exp(mean cos(w x_i))).
+    r = sqrt(mean x_i^2),  loss = 20 (1 - exp(-r/5)) + exp(1) - exp(mean cos(w x_i)).
 
     Minimum  0 at 0, where the loss has a kink: its slope is 4/sqrt(n) in every direction, and
              no method with a fixed rate converges.  The gradient there is declared 0.
@@ -91,7 +91,7 @@ def ackley(n: int = 2) -> Problem:
 
     def value(x: Array) -> Array:
         _, far, near = terms(x)
-        return (20 * (1 - far) + (lift(math.e, x) - near))[..., 0]
+        return (20 * (1 - far) + (exp(lift(1.0, x)) - near))[..., 0]
 
     def slope(x: Array) -> Array:
         r, far, near = terms(x)

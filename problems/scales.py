@@ -104,7 +104,7 @@ def layered_quadratic(scales: Sequence[float] = (1e-3, 0.1, 1.0, 50.0), width: i
     """
     who = "layered_quadratic"
     width = integer(who, "width", width, 1)
-    count = integer(who, "the number of scales", len(scales), 1)
+    count = integer(who, "the number of scales", np.size(scales), 1)
     given = vector(who, "scales", scales, count)
     names = [f"x{i}" for i in range(1, count + 1)]
     by_name = {
