@@ -1,7 +1,7 @@
 """The command line: run, explain, plot.
 
-Exit status: 0 it holds or is done, 1 a check failed, 2 bad usage or input (one line on
-stderr), 3 nothing ran.
+Exit status: 0 success, 2 bad usage or input (one line on stderr), 130 interrupted.  1 (a check
+failed) and 3 (nothing ran) are kept for the verbs that check.
 """
 
 from __future__ import annotations
@@ -10,20 +10,22 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import numpy as np
+
 from paratrooper_ref import __version__
 from paratrooper_ref.arithmetic import Undecided
-from paratrooper_ref.comparison import MULTIPLES, Entry, at_rate, compare, save, table
+from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.explain import explain, number
 from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
 from paratrooper_ref.schedules import SCHEDULES, Schedule, build_schedule
-from paratrooper_ref.trajectory import load
+from paratrooper_ref.trajectory import Trajectory, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -146,7 +148,7 @@ def _run(args: argparse.Namespace) -> int:
     multiples: tuple[float, ...] = MULTIPLES
     if args.lr != "sweep":
         lr, multiples = _number("--lr", args.lr), (1.0,)
-        optimizers = {name: at_rate(optimizer, lr) for name, optimizer in optimizers.items()}
+        optimizers = {name: optimizer.at_rate(lr) for name, optimizer in optimizers.items()}
     schedule = _schedule(args.schedule, args.steps)
     figures = None if args.no_figure else _matplotlib()
     if args.out.exists() and not args.out.is_dir():
@@ -166,7 +168,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     files = save(entries, args.out)
     if figures is not None:
-        files.append(_drawn(_overview(entries), args.out / "figure.png"))
+        files.append(_drawn(figures.overview(entries), args.out / "figure.png"))
     if args.json:
         print(json.dumps([e.summary() for e in entries], indent=1, allow_nan=False))
     else:
@@ -182,7 +184,7 @@ def _run(args: argparse.Namespace) -> int:
 def _explain(args: argparse.Namespace) -> int:
     optimizer = _optimizer(args.optimizer, args.set)
     if args.lr is not None:
-        optimizer = at_rate(optimizer, args.lr)
+        optimizer = optimizer.at_rate(args.lr)
     problem = _problem(args.problem or "rosenbrock", args)
     if args.step < 1:
         msg = f"explain needs --step >= 1, got --step={args.step}"
@@ -196,7 +198,7 @@ def _explain(args: argparse.Namespace) -> int:
         state, _ = optimizer.step(state, problem.grad(state.params, t))
     found = explain(optimizer, state, problem.grad(state.params, args.step), layer=args.layer)
     if args.json:
-        rows = [line._asdict() | {"value": number(line.value, 17, 10**9)} for line in found]
+        rows = [line._asdict() | {"value": _plain(line.value)} for line in found]
         print(json.dumps(rows, indent=1, ensure_ascii=False))
         return DONE
     layer = args.layer or next(iter(problem.layers))
@@ -230,17 +232,24 @@ def _plot(args: argparse.Namespace) -> int:
     return DONE
 
 
-def _plotted(plots: ModuleType, what: str, runs: list[Any], layer: str | None) -> Any:
-    named = {run.optimizer.algorithm: run for run in runs}
+def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | None) -> Any:
+    if what in ("losses", "paths") and len({run.problem.name for run in runs}) > 1:
+        found = ", ".join(dict.fromkeys(run.problem.name for run in runs))
+        msg = f"plot {what} needs runs of one problem, got {found}"
+        raise ValueError(msg)
+    if what not in ("losses", "paths") and len(runs) > 1:
+        msg = f"plot {what} needs one file, got {len(runs)}"
+        raise ValueError(msg)
     if what == "losses":
+        named = _named(runs)
         ax = plots.losses(named, floor=1e-16)
         ax.set_title(runs[0].problem.name)
         ax.legend()
         return ax
     if what == "paths":
         ax = plots.contour(runs[0].problem)
-        for run in runs:
-            plots.path(run, ax)
+        for name, run in _named(runs).items():
+            plots.path(run, ax, name=name)
         ax.set_title(runs[0].problem.name)
         ax.legend()
         return ax
@@ -252,6 +261,18 @@ def _plotted(plots: ModuleType, what: str, runs: list[Any], layer: str | None) -
         msg = f"plot needs something it can draw, got {what!r}; {known}"
         raise ValueError(msg)
     return plots.line(runs[0], what, layer=layer)
+
+
+def _named(runs: list[Trajectory]) -> dict[str, Trajectory]:
+    """Name runs by their optimizer, and by its rate too where two would be one."""
+    names = [run.optimizer.algorithm for run in runs]
+    named: dict[str, Trajectory] = {}
+    for name, run in zip(names, runs, strict=True):
+        shown = name if names.count(name) == 1 else f"{name}(lr={run.optimizer.rate(None):g})"
+        while shown in named:
+            shown += "'"
+        named[shown] = run
+    return named
 
 
 def _optimizer(name: str, settings: Iterable[str], all_of: Sequence[str] = ()) -> Optimizer:
@@ -319,9 +340,8 @@ def _assignment(who: str, text: str) -> tuple[str, Any]:
     if not sign or not key:
         msg = f"{who} needs NAME=VALUE, got {text!r}"
         raise ValueError(msg)
-    words = {"true": True, "false": False, "none": None, "null": None}
-    # "none" is a word of its own for warmup and skip
-    if value.lower() in words and not (value == "none" and key in ("warmup", "skip")):
+    words = {"true": True, "false": False, "null": None}  # "none" is a word, as in warmup=none
+    if value.lower() in words:
         return key, words[value.lower()]
     for number_of in (int, float):
         try:
@@ -368,15 +388,15 @@ def _matplotlib() -> ModuleType:
     return plots
 
 
-def _overview(entries: list[Entry]) -> Figure:
-    from paratrooper_ref.plots import overview
-
-    return overview(entries)
+def _plain(x: Any) -> Any:
+    """Return a line's value as JSON has it: a number, a flag, or a list."""
+    if isinstance(x, (bool, str)):
+        return x
+    flat = np.ravel(x).astype(float).tolist() if isinstance(x, np.ndarray) else [float(x)]
+    return flat[0] if len(flat) == 1 else flat
 
 
 def _drawn(figure: Figure, out: Path) -> Path:
     figure.savefig(out)
     return out
 
-
-Act = Callable[[argparse.Namespace], int]

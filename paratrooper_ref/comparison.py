@@ -1,7 +1,7 @@
 """Several optimizers on several problems, each at its best of a range of learning rates.
 
-One learning rate flatters whoever it suits; so every optimizer is run over the same multiples
-of its own default and shown at its best, beside the whole range.
+One learning rate favours the optimizer it suits; so every optimizer is run over the same
+multiples of its own rate and shown at its best, beside the whole range.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from paratrooper_ref.optimizers import Lookahead, Optimizer
+from paratrooper_ref.files import replacing
+from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.schedules import Schedule
-from paratrooper_ref.trajectory import Trajectory, run, written
+from paratrooper_ref.trajectory import Trajectory, run
 
 if TYPE_CHECKING:
     from problems import Problem
@@ -77,13 +79,6 @@ def _json(x: float | None) -> float | None:
     return x if x is not None and math.isfinite(x) else None
 
 
-def at_rate(optimizer: Optimizer, lr: float) -> Optimizer:
-    """Return the optimizer with another shared learning rate."""
-    if isinstance(optimizer, Lookahead):
-        return replace(optimizer, inner=at_rate(optimizer.inner, lr))
-    return replace(optimizer, lr=lr)  # type: ignore[call-arg]
-
-
 def compare(
     optimizers: Mapping[str, Optimizer],
     problems: Sequence[Problem],
@@ -115,12 +110,12 @@ def compare(
     whole: dict[str, Any] = {"schedule": schedule, "every": every}
     brief = whole | {"record": "loss", "every": max(steps, 1)}
     trials = [
-        (at_rate(optimizers[name], lr), problem, steps, brief)
+        (optimizers[name].at_rate(lr), problem, steps, brief)
         for name, problem in pairs
         for lr in rates[name]
     ]
     entries: list[Entry] = []
-    with _Workers(jobs) as mapped:
+    with _workers(jobs) as mapped:
         finals: list[float] = []
         for trajectory in mapped(_job, trials):
             finals.append(_final(trajectory))
@@ -128,7 +123,7 @@ def compare(
                 progress(len(finals), len(trials) + len(pairs))
         swept = np.reshape(finals, (len(pairs), len(multiples)))
         best = [
-            (at_rate(optimizers[name], rates[name][int(np.argmin(row))]), problem, steps, whole)
+            (optimizers[name].at_rate(rates[name][int(np.argmin(row))]), problem, steps, whole)
             for (name, problem), row in zip(pairs, swept, strict=True)
         ]
         for (name, _), row, trajectory in zip(pairs, swept, mapped(_job, best), strict=True):
@@ -143,13 +138,17 @@ def compare(
 def save(entries: Sequence[Entry], folder: Path) -> list[Path]:
     """Write the best runs and a summary into a folder; return the files."""
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
+    files: list[Path] = []
     for entry in entries:
-        path = folder / f"{_slug(entry.best.problem.name)}-{_slug(entry.name)}.npz"
+        stem = f"{_slug(entry.best.problem.name)}-{_slug(entry.name)}"
+        path, twins = folder / f"{stem}.npz", 1
+        while path in files:  # two names may differ in what a file name cannot show
+            twins += 1
+            path = folder / f"{stem}-{twins}.npz"
         entry.best.save(path)
         files.append(path)
     summary = folder / "summary.json"
-    with written(summary) as file:
+    with replacing(summary) as file:
         text = json.dumps([entry.summary() for entry in entries], indent=1, allow_nan=False)
         file.write((text + "\n").encode())
     return [*files, summary]
@@ -158,7 +157,8 @@ def save(entries: Sequence[Entry], folder: Path) -> list[Path]:
 def table(entries: Sequence[Entry]) -> str:
     """Return the entries as a text table, best first within each problem."""
     rows = [("problem", "optimizer", "lr", "final loss", "above minimum", "")]
-    ordered = sorted(entries, key=lambda e: (_order(entries, e), _final(e.best)))
+    names = list(dict.fromkeys(entry.best.problem.name for entry in entries))
+    ordered = sorted(entries, key=lambda e: (names.index(e.best.problem.name), _final(e.best)))
     for entry in ordered:
         excess = "" if entry.excess is None else f"{entry.excess:.3e}"
         rows.append(
@@ -180,11 +180,8 @@ def table(entries: Sequence[Entry]) -> str:
 
 def _rates(optimizer: Optimizer, multiples: Sequence[float]) -> tuple[float, ...]:
     lr = float(optimizer.hyper()["lr"])
-    return tuple(float(f"{multiple * lr:.12g}") for multiple in multiples)
-
-
-def _order(entries: Sequence[Entry], entry: Entry) -> int:
-    return next(i for i, e in enumerate(entries) if e.best.problem.name == entry.best.problem.name)
+    # NOTE: 0.2 * 0.1 would be 0.020000000000000004; a rate that was asked for stays as it is.
+    return tuple(lr if m == 1 else float(f"{m * lr:.12g}") for m in multiples)
 
 
 def _final(trajectory: Trajectory) -> float:
@@ -200,18 +197,17 @@ def _job(job: tuple[Optimizer, Problem, int, dict[str, Any]]) -> Trajectory:
         return run(optimizer, problem, steps, **options)
 
 
-class _Workers:
-    """A lazy map over some processes, or over this one."""
-
-    def __init__(self, jobs: int) -> None:
-        self.pool = ProcessPoolExecutor(jobs) if jobs > 1 else None
-
-    def __enter__(self) -> Callable[..., Iterator[Trajectory]]:
-        return map if self.pool is None else self.pool.map
-
-    def __exit__(self, *error: object) -> None:
-        if self.pool is not None:
-            self.pool.shutdown(wait=error[0] is None, cancel_futures=True)
+@contextmanager
+def _workers(jobs: int) -> Iterator[Callable[..., Iterator[Trajectory]]]:
+    """Give a lazy map over some processes, or over this one."""
+    if jobs == 1:
+        yield map
+        return
+    pool = ProcessPoolExecutor(jobs)
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _slug(name: str) -> str:

@@ -45,6 +45,11 @@ def explain(
     layer : str, optional
         Which layer; the first one with a gradient by default.
 
+    Raises
+    ------
+    ValueError
+        If the state is a batch's, or the layer is unknown or has no gradient.
+
     Examples
     --------
     >>> import numpy as np
@@ -63,14 +68,18 @@ def explain(
         msg = f"explain needs a single trajectory, got a batch of shape {state.batch}"
         raise ValueError(msg)
     after, _ = optimizer.step(state, grads, lr)  # refuses what step refuses
-    layer = layer or next(name for name, g in grads.items() if g is not None)
+    moving = [name for name, g in grads.items() if g is not None]
+    layer = moving[0] if layer is None and moving else layer
+    if layer not in moving:
+        msg = f"explain needs a layer with a gradient, got layer={layer!r}; these have: {moving}"
+        raise ValueError(msg)
     given = inputs(optimizer, state, layer, np.asarray(grads[layer]), lr)
     given["warmup"] = after.warmup
     found: list[Explained] = []
     with np.errstate(all="ignore"):
         for rule in optimizer.stages():
             names = {name: given[name] for name in parameters(rule) if name in given}
-            names.setdefault("adapt", True)
+            names = (rule.__kwdefaults__ or {}) | names
             found += _walked(list(body(rule)), names, rule)
             given |= names
     return found
@@ -90,17 +99,27 @@ def _walked(
         elif isinstance(line, ast.Assign):
             tag, formula = _target(line), _taken(line.value, names, rule)
             numbers = written(formula, NUMBERS, lambda name: number(names[name]))
-            names[tag] = _value(formula, names, rule)
+            names[tag] = _value(line.value, names, rule)
             if tag in TAGS:
                 yield Explained(tag, symbol(tag), written(formula), numbers, names[tag])
+        else:
+            msg = f"explain needs assignments and branches, got {ast.unparse(line)}"
+            raise TypeError(msg)
     return False
 
 
 def _taken(formula: ast.expr, names: dict[str, Any], rule: Rule) -> ast.expr:
-    """Return the side of a conditional formula that holds."""
-    while isinstance(formula, ast.IfExp):
-        formula = formula.body if _value(formula.test, names, rule) else formula.orelse
-    return formula
+    """Return the side of a conditional formula that holds, and 1 where a norm is 0."""
+    while True:
+        match formula:
+            case ast.IfExp():
+                formula = formula.body if _value(formula.test, names, rule) else formula.orelse
+            case ast.Call(func=ast.Name(id="unless_zero"), args=[value, *norms]):
+                if any(np.any(_value(norm, names, rule) == 0) for norm in norms):
+                    return ast.Constant(1)
+                formula = value
+            case _:
+                return formula
 
 
 def _value(formula: ast.expr, names: dict[str, Any], rule: Rule) -> Any:
@@ -118,8 +137,8 @@ def evaluate(rule: Rule, tag: str, names: Mapping[str, Any]) -> Any:
     KeyError
         If the rule has no such line.
     """
-    lines = {target: line for line in _assignments(body(rule)) for target in [_target(line)]}
-    return _value(_taken(lines[tag].value, dict(names), rule), dict(names), rule)
+    lines = {_target(line): line for line in _assignments(body(rule))}
+    return _value(lines[tag].value, dict(names), rule)
 
 
 def _assignments(statements: Iterable[ast.stmt]) -> Iterator[ast.Assign]:

@@ -1,8 +1,8 @@
-"""The tagged lines of a step: one name, one symbol, one meaning each.
+"""The tagged lines of a step, each with its symbol and its meaning.
 
-A rule's local names are its tags; this table gives each its symbol for people and for TeX,
-says what it is, and whether there is one a step, one a layer, or one an element.  The order
-is that of `lines` in a step, in the golden files and in every report.
+The local names of a rule that stand here are its tags.  The table gives each its symbol for
+people and for TeX, says what it is, and whether there is one a step, one a layer, or one an
+element.  The order is that of `lines` in a step, in the golden files and in every report.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ TAGS: Final = {
     "rectified": Tag("rectified", r"\text{rectified}", "step", "is the variance tractable?"),
     "rectification": Tag("r", "r_t", "step", "rectification"),
     "bias_correction": Tag("b", "b_t", "step", "combined bias correction"),
-    "denominator": Tag("d", "d", "element", "root of the second moment, with eps"),
+    "denominator": Tag("s", "s", "element", "root of the second moment, with eps"),
     "direction": Tag("D", "D", "element", "direction, decay included"),
     "weight_norm": Tag("‖θ‖", r"\lVert\theta\rVert", "layer", "norm of the parameters"),
     "direction_norm": Tag("‖D‖", r"\lVert D\rVert", "layer", "norm of the direction"),
@@ -61,7 +61,7 @@ SYMBOLS: Final = {
     "l2": ("λ2", r"\lambda_2"),
     "momentum": ("μ", r"\mu"),
     "dampening": ("τ", r"\tau"),
-    "threshold": ("τ", r"\tau"),
+    "threshold": ("ρ_min", r"\rho_{\min}"),
     "trust_coefficient": ("c", "c"),
     "norm_lower": ("γ_lo", r"\gamma_{\mathrm{lo}}"),
     "norm_upper": ("γ_hi", r"\gamma_{\mathrm{hi}}"),
@@ -69,6 +69,7 @@ SYMBOLS: Final = {
     "upper": ("hi", r"\mathrm{hi}"),
     "k": ("k", "k"),
     "alpha": ("a", "a"),
-    "elements": ("d", "d"),
+    "phi": ("φ(‖θ‖)", r"\phi(\lVert\theta\rVert)"),
+    "elements": ("n", "n"),
     "squares": ("Σg²", r"\textstyle\sum g^2"),
 }

@@ -30,7 +30,8 @@ def body(rule: Rule) -> tuple[ast.stmt, ...]:
     assert module is not None
     tree = ast.parse(inspect.getsource(module))
     (found,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == rule.__name__)
-    return tuple(n for n in found.body[1:] if not isinstance(n, ast.Return))
+    lines = found.body[1:] if ast.get_docstring(found) else found.body
+    return tuple(n for n in lines if not isinstance(n, ast.Return))
 
 
 def text(rule: Rule) -> str:
@@ -42,7 +43,7 @@ def _rows(statements: list[ast.stmt], margin: str) -> Iterator[str]:
     for line in statements:
         if isinstance(line, ast.Assign):
             left, right = (written(x) for x in (line.targets[0], line.value))
-            if left != right:
+            if left != right:  # β1^t = β1^t says nothing
                 yield f"{margin}{left} = {right}"
         elif isinstance(line, ast.If):
             yield f"{margin}if {written(line.test)}:"
@@ -52,6 +53,11 @@ def _rows(statements: list[ast.stmt], margin: str) -> Iterator[str]:
                 yield f"{margin}otherwise, if {written(rest[0].test)}:"
                 yield from _rows(rest[0].body, margin + "    ")
                 rest = rest[0].orelse
+            if [n for n in rest if not isinstance(n, ast.Return)]:
+                yield f"{margin}otherwise:"
+                yield from _rows(rest, margin + "    ")
+        elif not isinstance(line, ast.Return):
+            raise _unknown(line)
 
 
 class Style(NamedTuple):
@@ -95,9 +101,7 @@ PLAIN: Final = Style(
     word=lambda x: x,
 )
 
-NUMBERS: Final = PLAIN._replace(
-    times=" · ", square=None, calls=PLAIN.calls | {"unless_zero": lambda value, *norms: value}
-)
+NUMBERS: Final = PLAIN._replace(times=" · ", square=None)
 
 
 def _cases(value: str, *norms: str) -> str:
@@ -173,9 +177,11 @@ def written(
             return style.word(f'"{node.value!s}"')
         case ast.Constant(value=int() | float()):
             return repr(node.value)
-        case ast.Call(func=ast.Name(id=function)):
+        case ast.Call(func=ast.Name(id=function)) if function in style.calls:
             return style.calls[function](*(part(x) for x in node.args))
-        case ast.Compare(ops=[comparison], comparators=[other]):
+        case ast.Compare(ops=[comparison], comparators=[other]) if (
+            type(comparison) in style.words
+        ):
             word = style.word("is") if _is_word(other) else style.words[type(comparison)]
             return f"{part(node.left)} {word} {part(other)}"
         case ast.UnaryOp(op=ast.Not()):
@@ -183,7 +189,7 @@ def written(
         case ast.IfExp():
             chosen = f"{part(node.body)}{style.word(' if ')}{part(node.test)}"
             return f"{chosen}{style.word(' else ')}{part(node.orelse)}"
-        case ast.BinOp(op=op):
+        case ast.BinOp(op=op) if type(op) in _BINDS:
             level = _BINDS[type(op)]
             if isinstance(op, ast.Mult) and style.square and _same(node.left, node.right):
                 return style.square(part(node.left, 5))
@@ -192,17 +198,23 @@ def written(
             left, right = part(node.left, level), part(node.right, level + 1)
             match op:
                 case ast.Add():
-                    whole = f"{left} + {part(node.right, level)}"
+                    whole = f"{left} + {right}"
                 case ast.Sub():
                     whole = left + style.minus + right
                 case ast.Mult():
-                    whole = left + style.times + part(node.right, level)
+                    whole = left + style.times + right
                 case ast.Div():
                     whole = style.over(left, right)
                 case ast.Pow():
-                    whole = style.power(part(node.left, 5), part(node.right))
+                    exponent = part(node.right, 0 if style is TEX else 5)
+                    whole = style.power(part(node.left, 5), exponent)
                 case _:
                     whole = left + style.words[type(op)] + right
             return style.group(whole) if level < outer else whole
-    msg = f"a line of a rule needs names, numbers, + - * / ** and calls, got {ast.unparse(node)}"
-    raise TypeError(msg)
+    raise _unknown(node)
+
+
+def _unknown(node: ast.AST) -> TypeError:
+    found = ast.unparse(node)
+    msg = f"a line of a rule needs names, numbers, + - * / ** and known calls, got {found}"
+    return TypeError(msg)

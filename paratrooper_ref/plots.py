@@ -1,7 +1,8 @@
 """Figures: a trajectory or a problem in, matplotlib Axes out.
 
-Every function draws on the Axes it is given (or on new ones) and returns them.  The colours
-are distinguishable without red and green, and each optimizer keeps its own everywhere.
+A function that draws one thing draws on the Axes it is given (or on new ones) and returns them;
+`overview` composes them.  The colours are distinguishable without red and green, and each
+optimizer keeps its own everywhere.
 """
 
 from __future__ import annotations
@@ -91,6 +92,8 @@ def contour(problem: Problem, ax: Axes | None = None, *, points: int = 240) -> A
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     loss = np.asarray(problem.loss({layer: grid})).reshape(points, points)
     floor = loss.min() if problem.minimum is None else min(problem.minimum, loss.min())
+    # NOTE: the logarithm shows a valley's floor; a thousandth of the median keeps it from
+    # spending all its levels on the last digits around the minimum.
     height = np.log10(loss - floor + 1e-3 * (np.median(loss) - floor))
     ax.contourf(xs, ys, height, levels=28, cmap=_pale(), zorder=0)
     ax.contour(
@@ -115,10 +118,11 @@ def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = N
     Raises
     ------
     ValueError
-        If the problem does not have two parameters, or the run did not record them.
+        If the problem does not have two parameters, or the run did not record them or is a batch.
     """
     from matplotlib.patheffects import Normal, Stroke
 
+    _single("path", trajectory)
     ax = _axes(ax)
     layer, _, _ = _plane(trajectory.problem)
     if layer not in trajectory.params:
@@ -142,14 +146,20 @@ def losses(
 ) -> Axes:
     """Draw the loss above the problem's minimum over the steps, on a logarithmic axis.
 
-    Where the minimum is unknown the loss itself is drawn.  ``floor`` hides what is below it.
+    Where a minimum is unknown the loss itself is drawn.  ``floor`` hides what is below it.
+
+    Raises
+    ------
+    ValueError
+        If a run is a batch.
     """
     ax = _axes(ax)
-    minimum: float | None = None
+    known = all(trajectory.problem.minimum is not None for trajectory in trajectories.values())
     top = 0.0
     for name, trajectory in trajectories.items():
-        minimum = trajectory.problem.minimum
-        height = trajectory.losses.astype(float) - (minimum or 0.0)
+        _single("losses", trajectory)
+        base = trajectory.problem.minimum if known else 0.0
+        height = trajectory.losses.astype(float) - (base or 0.0)
         top = max(top, float(height[0]))
         height = np.where(height > floor, height, np.nan)
         style = look(name)
@@ -160,7 +170,7 @@ def losses(
     ax.set_yscale("log")
     ax.grid(True, which="major", lw=0.7)
     _cut_above(ax, 20 * top)
-    ax.set(xlabel="step", ylabel="loss" if minimum is None else "loss above the minimum")
+    ax.set(xlabel="step", ylabel="loss above the minimum" if known else "loss")
     ax.margins(x=0)
     return ax
 
@@ -292,13 +302,15 @@ def scalar_curves(beta1: float, beta2: float, steps: int) -> tuple[Any, Any]:
     ValueError
         If a beta is not in [0, 1), or there is no step.
     """
-    Paratrooper(beta1=beta1, beta2=beta2)  # refuses betas out of range
+    settings = Paratrooper(beta1=beta1, beta2=beta2).hyper()  # refuses betas out of range
     if steps < 1:
         msg = f"curves needs steps >= 1, got steps={steps}"
         raise ValueError(msg)
     b, ceiling = np.full(steps, np.nan), np.full(steps, np.nan)
-    names: dict[str, Any] = {"beta1": scalar(EXACT, beta1), "beta2": scalar(EXACT, beta2)}
-    names |= {"threshold": scalar(EXACT, 5.0), "scheduled": True, "cap": "rectified"}
+    wanted = ("beta1", "beta2", "threshold")
+    names: dict[str, Any] = {name: scalar(EXACT, settings[name]) for name in wanted}
+    names["cap"] = settings["cap"]
+    names["scheduled"] = evaluate(paratrooper, "scheduled", names)
     for t in range(1, steps + 1):
         names["t"] = t
         tags = ["beta1_t", "beta2_t", "rho_inf", "rho", "bias_correction", "rectified"]
@@ -331,11 +343,12 @@ def overview(entries: Sequence[Entry]) -> Figure:
             rows, len(columns), width_ratios=[widths[c] for c in columns],
             left=0.055, right=0.985, top=0.93, bottom=0.135, wspace=0.27, hspace=0.42,
         )
-        if planes:
-            ax = figure.add_subplot(grid[:, 0])
-            problem = planes[0][0].best.problem
+        for group in planes:
+            problem = group[0].best.problem
+            place: Any = slice(None) if len(planes) == 1 else list(problems).index(problem.name)
+            ax = figure.add_subplot(grid[place, 0])
             contour(problem, ax)
-            for entry in planes[0]:
+            for entry in group:
                 path(entry.best, ax, name=entry.name)
             ax.set_title(f"{problem.name}: the way down")
         for i, (name, group) in enumerate(problems.items()):
@@ -382,6 +395,12 @@ def _cut_above(ax: Axes, top: float) -> None:
         low, high = np.log10([shown.min(), shown.max()])
         margin = 0.05 * max(high - low, 0.1)
         ax.set_ylim(10 ** (low - margin), 10 ** (high + margin))
+
+
+def _single(who: str, trajectory: Trajectory) -> None:
+    if trajectory.state.batch_axes:
+        msg = f"{who} needs a single trajectory, got a batch of shape {trajectory.state.batch}"
+        raise ValueError(msg)
 
 
 def _has_plane(problem: Problem) -> bool:

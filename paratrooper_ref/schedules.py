@@ -41,6 +41,10 @@ class Schedule(ABC):
     ) -> tuple[ScheduleState, float]:
         """Return the state, and the rate of step t."""
 
+    @abstractmethod
+    def asks(self, t: int) -> bool:
+        """Return whether the rate of step t depends on the metric before it."""
+
     @property
     def spec(self) -> dict[str, Any]:
         """What this schedule is, as plain data."""
@@ -64,6 +68,10 @@ class LinearWarmup(Schedule):
 
     name: ClassVar[str] = "warmup"
     steps: int = integer(1000, least=1)
+
+    def asks(self, t: int) -> bool:
+        """Return False: no metric is needed."""
+        return False
 
     def init(self, lr: float) -> ScheduleState:
         """Return the state: the learning rate."""
@@ -102,6 +110,10 @@ class FlatThenCosine(Schedule):
     name: ClassVar[str] = "cosine"
     steps: int = integer(1000, least=1)
     flat: float = real(0.72, most=1, closed=True)
+
+    def asks(self, t: int) -> bool:
+        """Return False: no metric is needed."""
+        return False
 
     def init(self, lr: float) -> ScheduleState:
         """Return the state: the learning rate."""
@@ -144,9 +156,9 @@ class ReduceOnPlateau(Schedule):
     factor : float
         What a cut multiplies the rate with, in [0, 1).
     patience : int
-        Epochs without improvement that are borne; the next one cuts.
+        Bad epochs allowed; one more cuts the rate.
     threshold : float
-        How much better is better, >= 0: a share of the best ("rel") or an amount ("abs").
+        Least improvement that counts, >= 0: a share of the best ("rel") or an amount ("abs").
     threshold_mode : {"rel", "abs"}
         See threshold.
     mode : {"min", "max"}
@@ -156,7 +168,7 @@ class ReduceOnPlateau(Schedule):
     min_lr : float
         The rate goes no lower, >= 0.
     eps : float
-        A cut by no more than this is not made, >= 0.
+        Cuts by no more than this are skipped, >= 0.
     """
 
     name: ClassVar[str] = "plateau"
@@ -171,6 +183,10 @@ class ReduceOnPlateau(Schedule):
     min_lr: float = real(0.0)
     eps: float = real(1e-8)
 
+    def asks(self, t: int) -> bool:
+        """Return whether an epoch has ended before step t."""
+        return t > 1 and (t - 1) % self.epoch == 0
+
     def init(self, lr: float) -> ScheduleState:
         """Return the state before the first epoch."""
         return Plateau(lr, math.inf if self.mode == "min" else -math.inf, 0, 0)
@@ -180,7 +196,7 @@ class ReduceOnPlateau(Schedule):
     ) -> tuple[ScheduleState, float]:
         """Return the state after the epoch that has just ended, if one has, and the rate."""
         lr, best, bad, cooling = state
-        if t == 1 or (t - 1) % self.epoch:
+        if not self.asks(t):
             return state, lr
         if metric is None:
             msg = f"ReduceOnPlateau needs the {self.metric} at t={t}, got metric=None"

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 import warnings
-from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from paratrooper_ref.files import replacing
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers import Lines, NonFiniteError, Optimizer, State, build
 from paratrooper_ref.optimizers.hyper import nearest
-from paratrooper_ref.optimizers.state import SLOTS, Array
+from paratrooper_ref.optimizers.state import Array
 from paratrooper_ref.schedules import Schedule, ScheduleState, build_schedule
 
 if TYPE_CHECKING:
@@ -33,14 +32,14 @@ class Trajectory:
 
     Parameters
     ----------
-    optimizer, problem, schedule
-        What was run.
+    optimizer, problem, schedule, record, every
+        What was run, and what was kept of it.
     t : Array of int, shape (rows,)
         Times recorded, from the start (usually 0) to the last step taken.
     losses : Array, shape (rows, *batch)
         The loss at the parameters of that time.
     rates : Array, shape (rows,)
-        The effective learning rate of the step that led there; NaN at the start.
+        The effective learning rate of the step that led there; NaN in the first row.
     params : mapping of str to Array, shape (rows, *batch, *layer)
         Parameters by layer; empty if not recorded.
     slots : mapping of str to mapping of str to Array
@@ -57,13 +56,14 @@ class Trajectory:
     state : State
         The last state, from which the run can go on.
     stopped : str or None
-        Why the run ended before its last step, if it did.
+        Why the run, or some rows of its batch, ended before the last step, if they did.
     """
 
     optimizer: Optimizer
     problem: Problem
     schedule: Schedule | None
     record: Record
+    every: int
     t: Array
     losses: Array
     rates: Array
@@ -101,16 +101,33 @@ class Trajectory:
             **{slot: {n: x[row] for n, x in layers.items()} for slot, layers in self.slots.items()},
         )
 
-    def resume(self, steps: int, at: int | None = None, **options: Any) -> Trajectory:
+    def resume(
+        self, steps: int, at: int | None = None, *, progress: Callable[[int], object] | None = None
+    ) -> Trajectory:
         """Return the run of ``steps`` more steps from time ``at``, by default the last.
 
-        The bits are those of a run that was never interrupted.  ``options`` as in `run`.
+        The bits are those of a run that was never interrupted.
+
+        Raises
+        ------
+        ValueError
+            If the state at that time was not recorded.
         """
         at = int(self.t[-1]) if at is None else at
+        plan = None
         if self.schedule_states is not None:
-            options["schedule_state"] = tuple(float(x) for x in self.schedule_states[self._row(at)])
-        options = {"schedule": self.schedule, "record": self.record} | options
-        return run(self.optimizer, self.problem, steps, state=self.state_at(at), **options)
+            plan = tuple(float(x) for x in self.schedule_states[self._row(at)])
+        return run(
+            self.optimizer,
+            self.problem,
+            steps,
+            schedule=self.schedule,
+            schedule_state=plan,
+            record=self.record,
+            every=self.every,
+            state=self.state_at(at),
+            progress=progress,
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the trajectory to an npz file, whole or not at all; no pickle is involved.
@@ -119,7 +136,12 @@ class Trajectory:
         ------
         TypeError
             If it holds Python objects (balls, fractions), which npz cannot.
+        ValueError
+            If its problem was not made by a factory, so that `load` could not make it again.
         """
+        if not self.problem.spec:
+            msg = f"save needs a problem made by a factory of problems, got {self.problem!r}"
+            raise ValueError(msg)
         last = self.state
         number = {name: i for i, name in enumerate(last.params)}  # a name may hold anything
         arrays: dict[str, Array] = {"t": self.t, "losses": self.losses, "rates": self.rates}
@@ -147,6 +169,7 @@ class Trajectory:
             "problem": dict(self.problem.spec),
             "schedule": self.schedule and self.schedule.spec,
             "record": self.record if isinstance(self.record, str) else sorted(self.record),
+            "every": self.every,
             "stopped": self.stopped,
             "layers": list(last.params),
             "t": last.t,
@@ -154,7 +177,7 @@ class Trajectory:
             "scalars": last.scalars,
             "batch_axes": last.batch_axes,
         }
-        with written(Path(path)) as file:
+        with replacing(Path(path)) as file:
             np.savez_compressed(file, about=np.array(json.dumps(about)), **arrays)  # type: ignore[arg-type]
 
     def _row(self, t: int) -> int:
@@ -174,7 +197,7 @@ def run(
     schedule: Schedule | None = None,
     record: Record = "all",
     every: int = 1,
-    scalars: str = "exact",
+    scalars: str | None = None,
     state: State | None = None,
     schedule_state: ScheduleState | None = None,
     progress: Callable[[int], object] | None = None,
@@ -194,13 +217,16 @@ def run(
         Gives the effective learning rate of each step.
     record : "all", "loss", or names of lines
         What is kept besides losses and rates: everything (parameters, slots, lines), nothing, or
-        the parameters ("theta") and the lines named.  A million steps of "loss" are 24 MB.
+        the parameters ("theta") and the lines named.  A million steps of "loss" take 24 MB in the
+        end and some 200 MB on the way; with ``every`` less.
     every : int
         Keep each time that is a multiple of it, besides the first and the last, >= 1.
-    scalars : {"exact", "float64", "array"}
+    scalars : {"exact", "float64", "array"}, optional
         As in `Optimizer.init`.
-    state, schedule_state
-        Begin from here instead; `Trajectory.resume` does it.
+    state : State, optional
+        Begin from here; then ``start`` and ``scalars`` are the state's.
+    schedule_state : tuple of float, optional
+        Where the schedule was; `Trajectory.resume` knows.
     progress : callable, optional
         Called with the number of steps taken, after each.
 
@@ -224,6 +250,10 @@ def run(
     20 170.0 1.4485
     """
     _checked(steps, every, record)
+    steps, every = int(steps), int(every)
+    if state is not None and not (start is None and scalars is None):
+        msg = "run needs either a state or a start with its scalars, got both"
+        raise ValueError(msg)
     if state is None:
         begin = problem.starts[0] if start is None else start
         shapes = list(problem.layers.items())
@@ -231,7 +261,7 @@ def run(
         if shapes and shapes[0][0] in begin:
             axes = np.ndim(begin[shapes[0][0]]) - len(shapes[0][1])
         _loss(problem, {name: np.asarray(x) for name, x in begin.items()})  # refuses what is amiss
-        state = optimizer.init(begin, scalars=scalars, batch_axes=max(axes, 0))
+        state = optimizer.init(begin, scalars=scalars or "exact", batch_axes=max(axes, 0))
     if schedule is not None:
         if schedule.metric is not None and state.batch_axes:
             msg = f"run needs a single trajectory for {type(schedule).__name__}, got a batch"
@@ -241,27 +271,28 @@ def run(
 
     kept = _Recorder(optimizer, record, every, state.t + steps)
     kept.keep(state, _loss(problem, state.params), None, Lines({}, {}), schedule_state)
-    stopped = None
+    stopped = rate = None
+    lines = Lines({}, {})
     for done in range(1, steps + 1):
-        t, rate = state.t + 1, None
+        t, plan, next_rate = state.t + 1, schedule_state, None
         if schedule is not None and schedule_state is not None:
-            metric = float(_loss(problem, state.params)) if schedule.metric else None
-            schedule_state, rate = schedule(schedule_state, t, metric)
+            metric = float(_loss(problem, state.params)) if schedule.asks(t) else None
+            plan, next_rate = schedule(schedule_state, t, metric)
         try:
             with np.errstate(all="ignore"):  # the step names what is not finite
                 gradient = problem.grad(state.params, t)
-            state, lines = optimizer.step(state, gradient, rate)
+            state, lines = optimizer.step(state, gradient, next_rate)
         except NonFiniteError as error:
             stopped = str(error)
             break
+        schedule_state, rate = plan, optimizer.rate(next_rate)
         if kept.wanted(t):
-            loss = _loss(problem, state.params)
-            kept.keep(state, loss, optimizer.rate(rate), lines, schedule_state)
+            kept.keep(state, _loss(problem, state.params), rate, lines, schedule_state)
         if progress is not None:
             progress(done)
     if stopped:
         if kept.times[-1] != state.t:
-            kept.keep(state, _loss(problem, state.params), None, Lines({}, {}), schedule_state)
+            kept.keep(state, _loss(problem, state.params), rate, lines, schedule_state)
         warnings.warn(f"the run ended early: {stopped}", RuntimeWarning, stacklevel=2)
     elif state.alive is not None and not state.alive.all():
         dead = [tuple(int(i) for i in row) for row in np.argwhere(~state.alive)]
@@ -325,6 +356,7 @@ def load(path: str | Path) -> Trajectory:
         problem=problems.build(about["problem"]),
         schedule=about["schedule"] and build_schedule(about["schedule"]),
         record=record if isinstance(record, str) else tuple(record),
+        every=about["every"],
         t=arrays["t"],
         losses=arrays["losses"],
         rates=arrays["rates"],
@@ -397,6 +429,7 @@ class _Recorder:
             problem=problem,
             schedule=schedule,
             record=self.record,
+            every=self.every,
             t=np.array(self.times),
             losses=np.array(self.losses),
             rates=np.array(self.rates),
@@ -434,7 +467,7 @@ def _columns(rows: list[dict[str, Any]], tags: Collection[str]) -> dict[str, Arr
 def _checked(steps: int, every: int, record: Record) -> None:
     wanted: list[tuple[str, object, int]] = [("steps", steps, 0), ("every", every, 1)]
     for name, value, least in wanted:
-        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
             msg = f"run needs an integer {name} >= {least}, got {name}={value!r}"
             raise ValueError(msg)
     if isinstance(record, str):
@@ -448,29 +481,6 @@ def _checked(steps: int, every: int, record: Record) -> None:
                 raise ValueError(msg)
 
 
-@contextmanager
-def written(path: Path) -> Iterator[Any]:
-    """Open a file that takes the place of path when all is written, and not before."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def _span(t: Array) -> str:
     shown = [int(x) for x in t[:3]]
     return ", ".join(map(str, shown)) + (f", ..., {int(t[-1])}" if t.size > 3 else "")
-
-
-__all__ = ["SLOTS", "Trajectory", "load", "run"]

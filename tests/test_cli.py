@@ -118,7 +118,8 @@ def test_explain_shows_the_lines_of_the_step(capsys: pytest.CaptureFixture[str])
     assert status == 0
     values = {row["tag"]: row["value"] for row in rows}
     for tag in ("rho", "rectification", "bias_correction", "cap", "trust_ratio"):
-        assert float(values[tag]) == run.lines["x"][tag][6]
+        assert values[tag] == run.lines["x"][tag][6]
+    assert values["m"] == run.lines["x"]["m"][6].tolist()
 
 
 def test_explain_prints_formula_numbers_and_value(capsys: pytest.CaptureFixture[str]) -> None:
@@ -143,6 +144,21 @@ def test_plot_draws_saved_runs(what: str, tmp_path: Path) -> None:
 
     assert status == 0
     assert (tmp_path / "picture.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_plot_names_runs_apart_and_refuses_what_it_cannot_show(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Two runs of one optimizer are told by their rates; two problems share no picture."""
+    pr.run(pr.Adam(lr=0.1), problems.rosenbrock(), 3).save("a.npz")
+    pr.run(pr.Adam(lr=0.2), problems.rosenbrock(), 3).save("b.npz")
+    pr.run(pr.Adam(lr=0.2), problems.booth(), 3).save("c.npz")
+
+    assert main(["plot", "losses", "a.npz", "b.npz"]) == 0
+    assert main(["plot", "losses", "a.npz", "c.npz"]) == 2
+    assert "needs runs of one problem, got rosenbrock, booth" in capsys.readouterr().err
+    assert main(["plot", "m", "a.npz", "b.npz"]) == 2
+    assert "plot m needs one file, got 2" in capsys.readouterr().err
 
 
 def test_plot_curves_needs_no_file(tmp_path: Path) -> None:

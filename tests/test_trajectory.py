@@ -184,6 +184,54 @@ def test_a_diverging_run_ends_with_what_it_has() -> None:
     assert np.isfinite(run.params["x"]).all()
 
 
+def test_a_run_that_ends_between_records_keeps_its_last_step() -> None:
+    """The last good step is a row with its rate and lines, and the schedule stands where it was."""
+    optimizer, problem = pr.SGD(lr=0.05), problems.rosenbrock()
+    plan = pr.ReduceOnPlateau(patience=20)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        dense = pr.run(optimizer, problem, 40, schedule=plan)
+        sparse = pr.run(optimizer, problem, 40, schedule=plan, every=10)
+
+    assert sparse.t.tolist() == [0, int(dense.t[-1])]
+    assert sparse.rates[-1] == dense.rates[-1]
+    assert_array_equal(sparse.lines["x"]["g"][-1], dense.lines["x"]["g"][-1])
+    assert sparse.schedule_states is not None
+    assert dense.schedule_states is not None
+    assert_array_equal(sparse.schedule_states[-1], dense.schedule_states[-1])
+    assert_array_equal(
+        dense.schedule_states[-1],
+        pr.run(optimizer, problem, int(dense.t[-1]), schedule=plan).schedule_states[-1],  # type: ignore[index]
+    )
+
+
+def test_resume_keeps_what_is_recorded_and_how_often() -> None:
+    """A resumed run is recorded as the first one was."""
+    run = pr.run(pr.Ranger(), problems.booth(), 8, record=("theta", "rho"), every=4)
+
+    more = run.resume(8)
+
+    assert (more.t.tolist(), more.record, more.every) == ([8, 12, 16], ("theta", "rho"), 4)
+    assert set(more.lines["x"]) == {"theta", "rho"}
+
+
+def test_save_refuses_what_load_could_not_make_again(tmp_path: Path) -> None:
+    """A problem that no factory has made has no spec."""
+    nameless = dataclasses.replace(problems.booth(), spec={})
+
+    with pytest.raises(ValueError, match="save needs a problem made by a factory"):
+        pr.run(pr.Adam(), nameless, 1).save(tmp_path / "run.npz")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_state_comes_with_its_start_and_scalars() -> None:
+    """Either a state or a start: both would contradict each other without a word."""
+    state = pr.Adam().init(problems.booth().starts[0])
+
+    with pytest.raises(ValueError, match="either a state or a start with its scalars, got both"):
+        pr.run(pr.Adam(), problems.booth(), 1, state=state, scalars="float64")
+
+
 def test_a_batch_loses_only_the_row_that_diverges(tmp_path: Path) -> None:
     """Rows have the bits of their own runs; the one that overflows is named at the end."""
     start = {"x": np.array([[-1.2, 1.0], [1e80, -1e80], [0.5, 0.5]])}

@@ -1,4 +1,4 @@
-"""What a step may do with arrays besides + - * /: five functions, exact about their order.
+"""What a step may do with arrays besides + - * /: a few functions, exact about their order.
 
 They take float arrays of any precision and object arrays of any number with the operations
 used: ``flint.arb``, ``fractions.Fraction`` (where no root is taken), ``mpmath.mpf``.  The last
@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
+from numbers import Rational
 from typing import Any
 
 import numpy as np
@@ -122,6 +123,8 @@ def finite(x: Any) -> Any:
 
 
 def _is_finite(a: Any) -> bool:
+    if isinstance(a, Rational):
+        return True
     return bool(a.is_finite()) if hasattr(a, "is_finite") else math.isfinite(a)
 
 

@@ -48,7 +48,6 @@ def _trimmed(mid: int, rad: int, exp: int, bits: int) -> Ball:
 
 def add(a: Ball, b: Ball, bits: int) -> Ball:
     """Return a ball around a + b."""
-    # NOTE: 1 - 2**-1000000 must not be written out, so digits far below the larger go first.
     if not a.mid and not a.rad:
         return _trimmed(*b, bits)
     if not b.mid and not b.rad:
@@ -88,6 +87,8 @@ def sqrt(a: Ball, bits: int) -> Ball:
     """Return a ball around the root of a; raise Unbounded where a may be negative."""
     if a.mid < a.rad:
         raise Unbounded
+    if not a.mid:
+        return Ball(0, 0, 0)
     shift = max(0, 2 * bits - a.mid.bit_length())
     shift += (a.exp - shift) % 2
     mid, rad = a.mid << shift, a.rad << shift

@@ -57,7 +57,7 @@ class Kind(ABC):
 class Scalar:
     """An expression in doubles and integers, of one kind.
 
-    Equal expressions are one object, so that layers share what they have in common: the
+    Recent equal expressions are one object, so that layers share what they have in common: the
     first to need ``1 - beta2_t`` evaluates it, the others look it up.  Mixed with an array it
     becomes that array's arithmetic.  Build leaves with `scalar`.
     """
@@ -67,10 +67,10 @@ class Scalar:
 
     def __init__(self, kind: Kind, op: str, *args: Any) -> None:
         self.kind, self.op, self.args = kind, op, args
-        self.known: dict[Any, Any] = {}
+        self.known: dict[Any, Any] = {}  # what it is worth, by bits, by dtype, or naively
 
     def met(self, array: Any) -> Any:
-        """Return this number in the arithmetic of the array, rounded once."""
+        """Return this number in the arithmetic of the array: a float is rounded once."""
         dtype = array.dtype
         if dtype.hasobject:
             return self.kind.to_number(self, type(array.flat[0]))
@@ -244,7 +244,7 @@ class _Naive(Kind):
         parts = [self.value(arg) for arg in x.args if type(arg) is Scalar]
         if x.op == "pow":
             base = parts[0]
-            if not np.isfinite(base):
+            if not np.isfinite(base):  # not a ball; the powers of inf and nan are themselves
                 return base
             return EXACT.to_dtype(scalar(EXACT, base) ** x.args[1], self.dtype)
         if x.op == "sqrt":

@@ -50,10 +50,16 @@ def build(spec: Mapping[str, Any]) -> Optimizer:
     >>> build({"algorithm": "sgd", "hyper": {"lr": 0.1}}).spec["hyper"]["lr"]
     0.1
     """
-    family = OPTIMIZERS.get(spec["algorithm"])
+    parts = ("algorithm", "hyper", "layers")
+    for part in spec:
+        if part not in parts:
+            msg = f"build needs the parts of a spec, got {part!r}; {nearest(part, parts)}"
+            raise ValueError(msg)
+    algorithm = str(spec.get("algorithm"))
+    family = OPTIMIZERS.get(algorithm)
     if family is None:
-        known = nearest(spec["algorithm"], OPTIMIZERS)
-        msg = f"build needs a known algorithm, got algorithm={spec['algorithm']!r}; {known}"
+        known = nearest(algorithm, OPTIMIZERS)
+        msg = f"build needs a known algorithm, got algorithm={algorithm!r}; {known}"
         raise ValueError(msg)
     hyper = dict(spec.get("hyper", {}))
     admitted = [f.name for f in fields(family) if f.name != "layers"]

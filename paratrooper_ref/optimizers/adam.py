@@ -7,8 +7,8 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g̃²
     m̂ = m / (1 − β1^t)
     v̂ = v / (1 − β2^t)
-    d = √v̂ + ε
-    D = m̂ / d
+    s = √v̂ + ε
+    D = m̂ / s
     Δ = α D
     θ = θ − Δ
 
@@ -76,7 +76,3 @@ class Adam(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (adam,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v")

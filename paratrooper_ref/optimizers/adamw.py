@@ -6,14 +6,17 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g²
     m̂ = m / (1 − β1^t)
     v̂ = v / (1 − β2^t)
-    d = √v̂ + ε
-    D = m̂ / d + λ θ
+    s = √v̂ + ε
+    D = m̂ / s + λ θ
     Δ = α D
     θ = θ − Δ
 
 Source
-    Loshchilov and Hutter, arXiv:1711.05101, Algorithm 2; the decay is scaled by the learning
-    rate, as torch.optim.AdamW has it.
+    Loshchilov and Hutter, arXiv:1711.05101, Algorithm 2; torch.optim.AdamW.
+
+Departures
+    D1  λ θ is scaled by the learning rate, as torch has it; the paper scales it by the
+        schedule's factor alone.
 
 Known variants
     V1  θ (1 − α λ) first, then the step (torch): equal, other roundings.
@@ -71,7 +74,3 @@ class AdamW(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (adamw,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,10 @@ def admitted_params(
     if not isinstance(given, Mapping) or not given:
         msg = f"{who} needs at least one named layer, as in {{'x': array}}, got params={given!r}"
         raise (ValueError if isinstance(given, Mapping) else TypeError)(msg)
+    axes: object = batch_axes
+    if isinstance(axes, bool) or not isinstance(axes, Integral) or axes < 0:
+        msg = f"{who} needs an integer batch_axes >= 0, got batch_axes={axes!r}"
+        raise ValueError(msg)
     arrays = {name: _parameter(who, name, x) for name, x in params.items()}
     first, *others = arrays
     for name in others:
@@ -69,7 +74,7 @@ def admitted_slots(optimizer: Optimizer, state: State) -> dict[str, Layers]:
     """Return the slots that the optimizer needs, each shaped as the parameters."""
     who = f"{optimizer.name}.step"
     t: object = state.t
-    if isinstance(t, bool) or not isinstance(t, int) or t < 0:
+    if isinstance(t, bool) or not isinstance(t, Integral) or t < 0:
         msg = f"{who} needs an integer state.t >= 0, got t={t!r}"
         raise ValueError(msg)
     slots = {slot: state.slot(slot) for slot in optimizer.slots()}

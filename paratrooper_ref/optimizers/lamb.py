@@ -6,10 +6,10 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g²
     m̂ = m / (1 − β1^t)
     v̂ = v / (1 − β2^t)
-    d = √v̂ + ε
-    D = m̂ / d + λ θ
-    phi = min(γ_hi, max(γ_lo, ‖θ‖))
-    q = 1 if ‖θ‖ ‖D‖ = 0 else phi / ‖D‖
+    s = √v̂ + ε
+    D = m̂ / s + λ θ
+    φ(‖θ‖) = min(γ_hi, max(γ_lo, ‖θ‖))
+    q = 1 if ‖θ‖ ‖D‖ = 0 else φ(‖θ‖) / ‖D‖
     T = 1 if ‖θ‖ ‖D‖ = 0 else max(lo, min(hi, q))
     if not adapt:
         T = 1
@@ -20,7 +20,8 @@ A norm of 0 makes the trust ratio 1.
 
 Source
     You et al., arXiv:1904.00962, Algorithm 2: φ(z) = min(max(z, γ_lo), γ_hi), by default the
-    identity.  Daniel Han clamps the ratio instead: lower=0, upper=10.
+    identity.  Daniel Han clamps the ratio instead: lower=0, upper=10; his page prints it with
+    squared norms here and plain ones in his final algorithm, and plain ones are the paper's.
 
 Known variants
     V1  No bias correction (cybertronai, an earlier version of the paper).
@@ -105,7 +106,3 @@ class LAMB(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (lamb,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v")

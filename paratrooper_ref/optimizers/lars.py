@@ -1,4 +1,4 @@
-"""LARS: a layer's step is as long as a fixed share of its weights.
+"""LARS: each layer's learning rate is scaled by its weights' norm over its gradient's.
 
 The form of 2017::
 
@@ -102,7 +102,7 @@ class LARS(Optimizer):
     momentum : float
         Decay rate μ of the buffer, in [0, 1).
     trust_coefficient : float
-        Share c of the weights' norm that a step may be, >= 0 (2017 only).
+        A gradient adds at most α c times the weights' norm to the buffer, c >= 0 (2017 only).
     weight_decay : float
         L2 coefficient λ, >= 0.
     eps : float
@@ -122,7 +122,3 @@ class LARS(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (lars_2017,) if self.form == "2017" else (lars_2019,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("u",)

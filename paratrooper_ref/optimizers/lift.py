@@ -1,7 +1,7 @@
 """Lift rules for one layer to named layers, batches, frozen layers and any arithmetic.
 
 A rule is a function of bare names for ONE layer, whose arrays arrive as ``(*batch, n)`` and
-whose local names come back as its lines.  This is the only place that knows about layers.
+whose local names come back as its lines.  No rule knows about layers; it is done here.
 """
 
 from __future__ import annotations
@@ -74,7 +74,10 @@ def advance(
                 results = [found[name][slot] for slot in ("theta", *slots)]
                 alive = alive & _all_rows([finite(x) for x in (g, *results)], len(batch))
 
-    after: Names = {slot: dict(state.slot(slot)) for slot in ("theta", *slots)}
+    after: Names = {
+        slot: {name: shut(x.view()) for name, x in state.slot(slot).items()}
+        for slot in ("theta", *slots)
+    }
     for name, names in found.items():
         for slot in after:
             before = after[slot][name]
@@ -84,9 +87,8 @@ def advance(
             elif not alive.all():
                 new = np.where(_spread(alive, new), new, before)
             after[slot][name] = shut(new)
-    like = {name: state.params[name] for name in found}
     lines = {
-        name: _recorded(names, given[name], like[name], batch, arithmetic, alive)
+        name: _recorded(names, given[name], state.params[name], batch, arithmetic, alive)
         for name, names in found.items()
     }
     params = after.pop("theta")

@@ -52,7 +52,7 @@ class Lookahead(Optimizer):
     """
 
     algorithm: ClassVar[str] = "lookahead"
-    inner: Optimizer
+    inner: Optimizer  # type: ignore[misc]
     k: int = integer(6, least=1)
     alpha: float = real(0.5, most=1, closed=True)
 
@@ -69,7 +69,3 @@ class Lookahead(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (*self.inner.stages(), lookahead)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return (*self.inner.slots(), "slow")

@@ -1,4 +1,4 @@
-"""What all optimizers have in common: hyperparameters, `init`, `step`, layers of their own."""
+"""What all optimizers have in common: hyperparameters, per layer too, `init` and `step`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self
 
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.optimizers.hyper import check, nearest
 from paratrooper_ref.optimizers.lift import Rule, advance, begin, parameters
-from paratrooper_ref.optimizers.state import Lines, State
-
-Self = TypeVar("Self", bound="Optimizer")
+from paratrooper_ref.optimizers.state import SLOTS, Lines, State
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +22,17 @@ class Optimizer(ABC):
     """
 
     algorithm: ClassVar[str]
+    inner: ClassVar[Optimizer | None] = None
+    # Nested tuples, not a mapping: an optimizer must hash, as its scalars are kept by it.
     layers: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = field(default=(), repr=False)
 
     @abstractmethod
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step, in the order in which they run."""
 
-    @abstractmethod
     def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots besides the parameters."""
+        """Return the names of the state's slots besides the parameters: what its rules read."""
+        return tuple(p for rule in self.stages() for p in parameters(rule) if p in SLOTS)
 
     @property
     def name(self) -> str:
@@ -47,14 +47,12 @@ class Optimizer(ABC):
 
     def declared(self) -> tuple[Field[Any], ...]:
         """Return the fields that are hyperparameters, those of a wrapped optimizer first."""
-        inner = getattr(self, "inner", None)
         own = tuple(f for f in fields(self) if f.metadata)
-        return own if inner is None else (*inner.declared(), *own)
+        return own if self.inner is None else (*self.inner.declared(), *own)
 
     def hyper(self, layer: str | None = None) -> dict[str, Any]:
         """Return the hyperparameters by name, as they hold for a layer or for all."""
-        inner = getattr(self, "inner", None)
-        hyper: dict[str, Any] = {} if inner is None else inner.hyper(layer)
+        hyper = {} if self.inner is None else self.inner.hyper(layer)
         hyper |= {f.name: getattr(self, f.name) for f in fields(self) if f.metadata}
         hyper.update(dict(self.layers).get(layer or "", ()))
         if hyper.get("l2", 0.0) is None:
@@ -63,7 +61,8 @@ class Optimizer(ABC):
 
     def layer_names(self) -> tuple[str, ...]:
         """Return the layers that have hyperparameters of their own."""
-        return tuple(name for name, _ in self.layers)
+        inner = () if self.inner is None else self.inner.layer_names()
+        return (*inner, *(name for name, _ in self.layers))
 
     def rate(self, lr: float | None, layer: str | None = None) -> float:
         """Return the effective learning rate of a layer, one double.
@@ -85,6 +84,17 @@ class Optimizer(ABC):
             )
             raise ValueError(msg)
         return float(scalar(EXACT, own) * lr / shared)
+
+    def at_rate(self, lr: float) -> Self:
+        """Return this optimizer with another learning rate; layers keep their proportion to it."""
+        layers = tuple(
+            (name, tuple((k, self.rate(lr, name) if k == "lr" else v) for k, v in own))
+            for name, own in self.layers
+        )
+        changed: dict[str, Any] = {"lr": lr}
+        if self.inner is not None:
+            changed = {"inner": self.inner.at_rate(lr)}
+        return replace(self, layers=layers, **changed)
 
     def init(
         self, params: Mapping[str, Any], scalars: str = "exact", batch_axes: int = 0
@@ -148,11 +158,19 @@ class Optimizer(ABC):
         """
         return advance(self, state, grads, lr)
 
-    def for_layers(self: Self, hyper: Mapping[str, Mapping[str, Any]]) -> Self:
+    def for_layers(self, hyper: Mapping[str, Mapping[str, Any]]) -> Self:
         """Return this optimizer with hyperparameters of their own for some layers.
 
-        ``adapt=False`` switches a trust ratio off.  `warmup` is one choice for the model and
-        cannot be given here.
+        Parameters
+        ----------
+        hyper : mapping of str to mapping
+            By layer, then by name.  ``adapt=False`` switches a trust ratio off; ``warmup`` is one
+            choice for the model, ``form`` one for the algorithm, so neither can be given.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a name is unknown or a value not admitted.
 
         Examples
         --------
@@ -193,8 +211,7 @@ class Optimizer(ABC):
     @property
     def spec(self) -> dict[str, Any]:
         """What this optimizer is, as plain data: algorithm, hyper, and layers if they differ."""
-        inner = getattr(self, "inner", None)
-        hyper = {} if inner is None else {"inner": inner.spec}
+        hyper: dict[str, Any] = {} if self.inner is None else {"inner": self.inner.spec}
         hyper |= {f.name: getattr(self, f.name) for f in fields(self) if f.metadata}
         spec: dict[str, Any] = {"algorithm": self.algorithm, "hyper": hyper}
         if self.layers:

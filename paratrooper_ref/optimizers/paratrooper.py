@@ -9,12 +9,12 @@ For one layer, at step t::
     R = 10 if scheduled else R
     ρ∞ = 2 / (1 − β2) − 1
     ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
-    rectified = ρ > τ
+    rectified = ρ > ρ_min
     if rectified:
         r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
         b = √(1 − β2^t) / (1 − β1^t)
-        d = √(v + ε) if eps_inside_root else √v + ε
-        D = r b m / d + λ θ
+        s = √(v + ε) if eps_inside_root else √v + ε
+        D = r b m / s + λ θ
         R = 1 / (r b) if scheduled else R
     otherwise, if warmup is "momentum":
         m̂ = m / (1 − β1^t)
@@ -26,8 +26,8 @@ For one layer, at step t::
     Δ = α T D
     θ = θ − Δ
 
-Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.  Where ρ > τ does not
-hold and warmup is "none" θ stays; the moments advance.
+Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.  Where the rule is not
+rectified and warmup is "none" θ stays; the moments advance.
 
 So the ceiling R starts at 10, jumps to 132.6 when the rectified branch opens (t = 6 at the
 defaults), falls below 10 at t = 152 and tends to 1, where the step is Ranger's.  Below 1 (small
@@ -39,8 +39,7 @@ Source
     `paratrooper_ref.optimizers.warmup`.
 
 Departures
-    D1  The source writes ρ >= 5; ρ never equals 5.
-    D2  It prints the ratio once with squared norms; plain norms are meant.
+    D1  The source writes ρ >= 5; ρ never equals 5 (`paratrooper_ref.optimizers.radamw`).
 """
 
 from __future__ import annotations
@@ -127,12 +126,8 @@ class Paratrooper(Optimizer):
     k: int = integer(6, least=1)
     alpha: float = real(0.5, most=1, closed=True)
     lower: float = real(1.0)
-    cap: float | str = real("rectified", words=("rectified",))
+    cap: float | str = real("rectified", closed=True, words=("rectified",))
 
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (paratrooper, lookahead)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v", "slow")

@@ -7,12 +7,12 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g̃²
     ρ∞ = 2 / (1 − β2) − 1
     ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
-    rectified = ρ > τ
+    rectified = ρ > ρ_min
     if rectified:
         r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
         b = √(1 − β2^t) / (1 − β1^t)
-        d = √v + ε
-        D = r b m / d
+        s = √v + ε
+        D = r b m / s
     otherwise, if warmup is "momentum":
         m̂ = m / (1 − β1^t)
         D = m̂
@@ -25,14 +25,16 @@ Source
     Liu et al., arXiv:1908.03265, Algorithm 2.
 
 Departures
-    D1  The paper divides by √v̂ alone; ε = 0 recovers it.
+    D1  The paper has no ε.  It is added to √v, before the bias correction, as torch and the
+        authors' code have it; ε = 0 recovers the paper.
     D2  Decay is ours (L2); λ = 0 recovers the paper.
 
 Known variants
-    V1  The switch at ρ > 5 (torch, optax), one step later than the paper.
+    V1  The switch at ρ > 5 (torch, optax): a step later where β2 >= 0.9, more below.
     V2  No step before the switch (the authors' later default): warmup="none".
-    V3  ρ in float32 (optax, torch's capturable RAdam): ρ is the difference of two numbers
-        near ρ∞, and for β2 >= 0.9995 the wrong branch is taken.
+    V3  √v̂ + ε (optax, fastai, TensorFlow Addons).
+    V4  ρ in float32 (optax, torch's capturable RAdam): ρ is the difference of two numbers
+        near ρ∞; at β2 = 0.9995 and 0.9999 they were seen to take the wrong branch.
 """
 
 from __future__ import annotations
@@ -83,12 +85,14 @@ class RAdam(Optimizer):
 
     Parameters
     ----------
-    lr, beta1, beta2, eps, weight_decay : float
+    lr, beta1, beta2, weight_decay : float
         As in `Adam`.
+    eps : float
+        Added to √v, the root of the second moment without bias correction, >= 0.
     threshold : float
         The rectified branch is taken where ρ > threshold, >= 4.
     warmup : {"momentum", "none", "auto"}
-        Before that: steps along the momentum, none, or as the first gradient tells
+        Before that: steps along the momentum, none, or chosen from the first gradient
         (`paratrooper_ref.optimizers.warmup`).
     """
 
@@ -104,7 +108,3 @@ class RAdam(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (radam,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v")

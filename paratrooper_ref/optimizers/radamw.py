@@ -7,12 +7,12 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g̃²
     ρ∞ = 2 / (1 − β2) − 1
     ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
-    rectified = ρ > τ
+    rectified = ρ > ρ_min
     if rectified:
         r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
         b = √(1 − β2^t) / (1 − β1^t)
-        d = √(v + ε) if eps_inside_root else √v + ε
-        D = r b m / d + λ θ
+        s = √(v + ε) if eps_inside_root else √v + ε
+        D = r b m / s + λ θ
     otherwise, if warmup is "momentum":
         m̂ = m / (1 − β1^t)
         D = m̂ + λ θ
@@ -26,11 +26,15 @@ Source
     ``eps_inside_root`` and ``l2``: Daniel Han, "RAdam Rectified Adam".
 
 Departures
-    D1  The code writes ρ >= 5; ρ never equals 5.
+    D1  The code writes ρ >= 5; ρ never equals 5 for a double β2.  (With
+        β2 = p / 2^q, p odd, and t >= 3, ρ = 5 would make 2^(q t) divide
+        (t − 2) 2^q − (t − 3) p, which lies between 0 and 2^(q t); and ρ_1 = 1, ρ_2 < 2.)
+    D2  Its later default takes no step below the switch: warmup="none", which leaves out the
+        decay too.
 
 Known variants
-    V1  ε scaled by the bias correction, √v + ε instead of √v̂ + ε: this form is the former.
-    V2  λ θ added inside the rectified direction, so scaled by r b (Ranger 2020).
+    V1  √v̂ + ε (optax, fastai, TensorFlow Addons).
+    V2  λ θ inside the corrected direction, so scaled by r b or by 1 / (1 − β1^t) (Ranger 2020).
 """
 
 from __future__ import annotations
@@ -105,7 +109,3 @@ class RAdamW(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (radamw,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v")

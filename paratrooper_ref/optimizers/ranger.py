@@ -9,7 +9,7 @@ Source
     ``l2``, set so in Paratrooper alone.
 
 Known variants
-    V1  ε = 1e-5 and gradient centralisation (the Ranger code of 2020).
+    V1  ε = 1e-5 (the Ranger code), and gradient centralisation (since 2020).
     V2  Slow weights that start late, see `Lookahead`.
 """
 
@@ -53,7 +53,3 @@ class Ranger(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (radamw, lookahead)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v", "slow")

@@ -7,12 +7,12 @@ For one layer, at step t::
     v = β2 v + (1 − β2) g̃²
     ρ∞ = 2 / (1 − β2) − 1
     ρ = ρ∞ − 2 t β2^t / (1 − β2^t)
-    rectified = ρ > τ
+    rectified = ρ > ρ_min
     if rectified:
         r = √((ρ − 4) (ρ − 2) ρ∞ / ((ρ∞ − 4) (ρ∞ − 2) ρ))
         b = √(1 − β2^t) / (1 − β1^t)
-        d = √(v + ε) if eps_inside_root else √v + ε
-        D = r b m / d + λ θ
+        s = √(v + ε) if eps_inside_root else √v + ε
+        D = r b m / s + λ θ
     otherwise, if warmup is "momentum":
         m̂ = m / (1 − β1^t)
         D = m̂ + λ θ
@@ -23,15 +23,16 @@ For one layer, at step t::
     Δ = α T D
     θ = θ − Δ
 
-Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.
+Then Lookahead, as in Ranger.  A norm of 0 makes the trust ratio 1.  Where the rule is not
+rectified and warmup is "none" θ stays; the moments advance.
 
 Source
-    Grankin, mgrankin/over9000; Daniel Han, "State of The Art Optimizers": hi = 10, with
-    lo = 0 as first published and lo = 1 as his improvement.
+    Daniel Han, "State of The Art Optimizers": hi = 10, with lo = 0 for the original and lo = 1
+    as his improvement; after Grankin, mgrankin/over9000.
 
 Known variants
-    V1  ‖θ‖ clamped to [0, 10] instead of the ratio (over9000).
-    V2  The norm of the new weights instead of the direction's (over9000 since August 2019).
+    V1  ‖θ‖ clamped to [0, 10] instead of the ratio, together with V2 (over9000 today).
+    V2  The norm of the new weights instead of the direction's.
 """
 
 from __future__ import annotations
@@ -115,7 +116,3 @@ class RangerLars(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (rangerlars, lookahead)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("m", "v", "slow")

@@ -13,9 +13,10 @@ Source
     value and the dampening are those of torch.optim.SGD.
 
 Known variants
-    V1  A learning rate inside the buffer, u = μ u + α g̃ (Keras, optax's LARS): the same
-        until the rate changes.
-    V2  torch ignores dampening where the momentum is 0, and counts steps per parameter.
+    V1  A learning rate inside the buffer, u = μ u + α g̃ (optax's LARS; Keras, of the raw
+        gradient): the same until the rate changes.
+    V2  torch's buffer begins with a parameter's first gradient, whatever t is, and its
+        dampening is ignored where the momentum is 0.
 """
 
 from __future__ import annotations
@@ -70,7 +71,3 @@ class SGD(Optimizer):
     def stages(self) -> tuple[Rule, ...]:
         """Return the rules of a step."""
         return (sgd,)
-
-    def slots(self) -> tuple[str, ...]:
-        """Return the names of the state's slots."""
-        return ("u",)

@@ -28,9 +28,13 @@ class NonFiniteError(ArithmeticError):
     """
 
     def __init__(self, what: str, layer: str, index: tuple[int, ...], t: int, value: Any) -> None:
-        where = f"{layer}[{', '.join(map(str, index))}]" if index else layer
-        super().__init__(f"step {t} needs a finite {what}, got {where}={value}")
+        super().__init__(what, layer, index, t, value)
         self.layer, self.index, self.t = layer, index, t
+
+    def __str__(self) -> str:
+        what, layer, index, t, value = self.args
+        where = f"{layer}[{', '.join(map(str, index))}]" if index else layer
+        return f"step {t} needs a finite {what}, got {where}={value}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -50,7 +54,8 @@ class State:
         First and second moment, momentum buffer, slow weights; None where the optimizer
         has no such slot.  Shapes as in params.
     warmup : str, Array of str, or None
-        What "auto" has chosen, "momentum" or "none", one a batch row; None before it has.
+        What "auto" has chosen, "momentum" or "none", one a batch row.  None before it has: then
+        the next gradient decides, so a state from the middle of a run must bring it.
     scalars : str
         How scalars of t and the betas are formed: "exact", "float64" or "array".
     batch_axes : int
