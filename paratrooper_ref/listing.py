@@ -182,8 +182,9 @@ def written(
         case ast.Compare(ops=[comparison], comparators=[other]) if (
             type(comparison) in style.words
         ):
-            word = style.word("is") if _is_word(other) else style.words[type(comparison)]
-            return f"{part(node.left)} {word} {part(other)}"
+            sign = f" {style.words[type(comparison)]} "
+            word = style.word(" is ") if _is_word(other) else sign
+            return part(node.left) + word + part(other)
         case ast.UnaryOp(op=ast.Not()):
             return f"{style.word('not ')}{part(node.operand)}"
         case ast.IfExp():
