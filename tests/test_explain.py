@@ -1,5 +1,6 @@
 """What is shown is what is run: explanations, listings and TeX come from the rules themselves."""
 
+import ast
 import importlib
 import re
 import textwrap
@@ -10,7 +11,7 @@ import pytest
 import paratrooper_ref as pr
 from paratrooper_ref import listing
 from paratrooper_ref.explain import evaluate, explain
-from paratrooper_ref.lines import TAGS
+from paratrooper_ref.lines import SYMBOLS, TAGS
 from paratrooper_ref.optimizers.lift import Rule
 
 START = {"w": np.array([[-1.2, 1.0], [0.5, -0.25]]), "b": np.array([0.0, 0.0])}
@@ -140,9 +141,8 @@ def test_every_line_has_text_and_tex(rule: Rule) -> None:
         assert set(words) <= {"cases", "otherwise"}, (tag, tex)
 
 
-def assignments(rule: Rule) -> list[tuple[str, listing.ast.expr]]:
+def assignments(rule: Rule) -> list[tuple[str, ast.expr]]:
     """Return the (tag, formula) of each assignment of a rule."""
-    ast = listing.ast
     module = ast.Module(list(listing.body(rule)), [])
     lines = [n for n in ast.walk(module) if isinstance(n, ast.Assign)]
     return [(ast.unparse(line.targets[0]), line.value) for line in lines]
@@ -164,7 +164,7 @@ def test_formulas_keep_the_order_of_evaluation() -> None:
     }
 
     for source, text in cases.items():
-        node = listing.ast.parse(source, mode="eval").body
+        node = ast.parse(source, mode="eval").body
         assert listing.written(node) == text
 
 
@@ -172,7 +172,7 @@ def test_formulas_keep_the_order_of_evaluation() -> None:
 def test_what_no_rule_may_hold_is_refused(source: str) -> None:
     """A formula of another kind is a TypeError that shows it."""
     with pytest.raises(TypeError, match="a line of a rule needs"):
-        listing.written(listing.ast.parse(source, mode="eval").body)
+        listing.written(ast.parse(source, mode="eval").body)
 
 
 def test_evaluate_gives_one_line_from_the_names_it_reads() -> None:
@@ -209,7 +209,7 @@ def test_lines_come_in_the_order_of_the_table(optimizer: pr.Optimizer) -> None:
 def test_no_two_lines_share_a_symbol() -> None:
     """A symbol means one thing, among lines and what they read."""
     symbols = [tag.symbol for tag in TAGS.values()]
-    symbols += [plain for name, (plain, _) in listing.SYMBOLS.items() if name != "momentum"]
+    symbols += [plain for name, (plain, _) in SYMBOLS.items() if name != "momentum"]
 
     repeated = {s for s in symbols if symbols.count(s) > 1}
     assert repeated == set()

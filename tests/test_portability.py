@@ -5,6 +5,7 @@ on; the tests are run with NumPy 1.26 as well as with the current one.
 """
 
 import hashlib
+import importlib
 import os
 import subprocess
 import sys
@@ -68,10 +69,8 @@ def digest() -> str:
 
 def dispatched() -> list[str]:
     """Return the CPU features that NumPy chooses code by, as this release names them."""
-    try:
-        from numpy._core import _multiarray_umath as umath
-    except ImportError:  # NumPy 1.26
-        from numpy.core import _multiarray_umath as umath  # type: ignore[no-redef]
+    core = "numpy._core" if np.__version__ >= "2" else "numpy.core"
+    umath = importlib.import_module(f"{core}._multiarray_umath")
     return [name for name in umath.__cpu_dispatch__ if umath.__cpu_features__.get(name)]
 
 

@@ -200,9 +200,11 @@ class _Exact(Kind):
             high, low = (np.longdouble(half) for half in divmod(mid, 1 << 32))
             return np.ldexp(np.ldexp(high, 32) + low, exp)
         try:
-            return dtype.type(math.ldexp(mid, exp))
+            number = math.ldexp(mid, exp)
         except OverflowError:
-            return dtype.type(math.copysign(math.inf, mid))
+            number = math.copysign(math.inf, mid)
+        with np.errstate(over="ignore"):  # too large for the dtype is infinite
+            return dtype.type(number)
 
     def to_number(self, x: Scalar, number: type) -> Any:
         if x.op == "number":

@@ -70,13 +70,13 @@ def check(who: str, field: dataclasses.Field[Any], value: Any) -> Any:
     Raises
     ------
     TypeError
-        If it is of another type.
+        If it should be a number and is of another type.
     ValueError
-        If it is out of range or not a word of the field.
+        If it is out of range, or not a word of the field.
     """
     name, declared = field.name, field.metadata
     words = declared.get("words", ())
-    if any(value is word or (isinstance(word, str) and value == word) for word in words):
+    if any(value is word or (isinstance(value, str) and value == word) for word in words):
         return value
     spelled = " or ".join(repr(word) for word in words)
     if "least" in declared:
