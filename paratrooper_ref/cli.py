@@ -7,10 +7,16 @@ failed) and 3 (nothing ran) are kept for the verbs that check.
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
+import math
 import os
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor
+from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -18,14 +24,14 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from paratrooper_ref import __version__
-from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.explain import explain, number
-from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer, build
+from paratrooper_ref.files import replacing
+from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
 from paratrooper_ref.schedules import SCHEDULES, Schedule, build_schedule
-from paratrooper_ref.trajectory import Trajectory, load
+from paratrooper_ref.trajectory import Trajectory, check_run, load
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,19 +41,30 @@ if TYPE_CHECKING:
 DONE: Final = 0
 USAGE: Final = 2
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
+FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"
 
 
 class _Parser(argparse.ArgumentParser):
     """A parser whose refusal is one line, with the nearest known word."""
 
+    verbs: Mapping[str, argparse.ArgumentParser] | None = None
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False)
+
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message}\n")
+        unknown = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' =]+)", message)
+        known = [*self._option_string_actions, *(self.verbs or ())]
+        hint = f"; {nearest(unknown[1], known)}" if unknown else ""
+        sys.stderr.write(f"{self.prog}: {message.partition(' (choose')[0]}{hint}\n")
         sys.exit(USAGE)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
-    args = _parser().parse_args(argv)
+    args, left = _parser().parse_known_args(argv)
+    if left:
+        args.parser.error(f"unrecognized arguments: {' '.join(left)}")
     try:
         status: int = args.act(args)
         sys.stdout.flush()
@@ -57,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("paratrooper-ref: interrupted\n")
         return 130
-    except (ValueError, TypeError, OSError, ImportError, NonFiniteError, Undecided) as error:
+    except (ValueError, TypeError, OSError, ImportError, ArithmeticError, BrokenExecutor) as error:
         text = " ".join(str(error).split())
         sys.stderr.write(f"paratrooper-ref: {text or type(error).__name__}\n")
         return USAGE
@@ -66,10 +83,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="paratrooper-ref", description="The reference of Paratrooper and its family."
+        prog="paratrooper-ref",
+        description="The reference of Paratrooper and its family.",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    parser.verbs = verbs.choices
 
     verb = verbs.add_parser(
         "run",
@@ -81,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
         ),
         epilog="example: paratrooper-ref run adamw paratrooper --problem beale --steps 300",
     )
-    verb.add_argument("optimizer", nargs="*", help=f"any of {', '.join(OPTIMIZERS)}; all if none")
+    verb.add_argument("optimizer", nargs="*", help=f"any of {FAMILY}; all if none")
     _add_run_arguments(verb, many=True)
     verb.add_argument("--lr", default="sweep", help="a learning rate, or 'sweep' (default)")
     verb.add_argument("--steps", type=_integer, default=500, help="steps to take (default 500)")
@@ -91,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--jobs", type=_integer, default=os.cpu_count() or 1, help="processes to use")
     verb.add_argument("--no-figure", action="store_true", help="draw nothing")
     verb.add_argument("--json", action="store_true", help="print the summary as JSON")
-    verb.set_defaults(act=_run)
+    verb.set_defaults(act=_run, parser=verb)
 
     verb = verbs.add_parser(
         "explain",
@@ -99,13 +118,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Show every line of one step as symbol = formula = numbers = value.",
         epilog="example: paratrooper-ref explain paratrooper --step 6",
     )
-    verb.add_argument("optimizer", help=f"one of {', '.join(OPTIMIZERS)}")
+    verb.add_argument("optimizer", help=f"one of {FAMILY}")
     _add_run_arguments(verb, many=False)
     verb.add_argument("--lr", type=float, help="learning rate; the optimizer's own by default")
     verb.add_argument("--step", type=_integer, default=1, help="which step, from 1 (default)")
     verb.add_argument("--layer", help="which layer (default: the first)")
     verb.add_argument("--json", action="store_true", help="print the lines as JSON")
-    verb.set_defaults(act=_explain)
+    verb.set_defaults(act=_explain, parser=verb)
 
     verb = verbs.add_parser(
         "plot",
@@ -123,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--beta1", type=float, default=0.95)
     verb.add_argument("--beta2", type=float, default=0.999)
     verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves")
-    verb.set_defaults(act=_plot)
+    verb.set_defaults(act=_plot, parser=verb)
     return parser
 
 
@@ -154,10 +173,11 @@ def _run(args: argparse.Namespace) -> int:
     if args.out.exists() and not args.out.is_dir():
         msg = f"run needs a folder to write to, got --out={args.out}, a file"
         raise ValueError(msg)
-    args.out.mkdir(parents=True, exist_ok=True)  # refuse now rather than after the work
-    with Bar("running") as bar:
+    for optimizer in optimizers.values():
+        check_run(optimizer, problems[0], schedule, steps=args.steps, every=args.every)
+    with _folder(args.out), Bar("running") as bar:
         entries = compare(
-            optimizers,
+            {_label(name): optimizer for name, optimizer in optimizers.items()},
             problems,
             args.steps,
             multiples=multiples,
@@ -194,18 +214,21 @@ def _explain(args: argparse.Namespace) -> int:
         msg = f"explain needs a layer of {problem.name}, got --layer={args.layer}; {known}"
         raise ValueError(msg)
     state = optimizer.init(problem.starts[0])
-    for t in range(1, args.step):
-        state, _ = optimizer.step(state, problem.grad(state.params, t))
-    found = explain(optimizer, state, problem.grad(state.params, args.step), layer=args.layer)
+    with np.errstate(all="ignore"):  # a step names what is not finite
+        for t in range(1, args.step):
+            state, _ = optimizer.step(state, problem.grad(state.params, t))
+        gradient = problem.grad(state.params, args.step)
+    found = explain(optimizer, state, gradient, layer=args.layer)
     if args.json:
         rows = [line._asdict() | {"value": _plain(line.value)} for line in found]
-        print(json.dumps(rows, indent=1, ensure_ascii=False))
+        print(json.dumps(rows, indent=1, ensure_ascii=False, allow_nan=False))
         return DONE
     layer = args.layer or next(iter(problem.layers))
     print(f"{optimizer.name} on {problem.name}, step {args.step}, layer {layer}\n")
     margin = max(len(line.symbol) for line in found)
     for line in found:
-        shown = dict.fromkeys((line.formula, line.numbers, number(line.value, 17)))
+        parts = (line.formula, line.numbers, number(line.value, 17))
+        shown = dict.fromkeys(part for part in parts if part)
         left = line.symbol
         for text in shown:
             if text != line.symbol:
@@ -278,9 +301,15 @@ def _named(runs: list[Trajectory]) -> dict[str, Trajectory]:
 def _optimizer(name: str, settings: Iterable[str], all_of: Sequence[str] = ()) -> Optimizer:
     """Return an optimizer by name; settings that it does not have must suit another one."""
     names = all_of or [name]
+    name, _, inner = name.partition(":")
     _known("optimizer", name, OPTIMIZERS)
-    inner = {"algorithm": "adamw", "hyper": {}}
-    hyper: dict[str, Any] = {"inner": inner} if name == "lookahead" else {}
+    hyper: dict[str, Any] = {}
+    if name == "lookahead":
+        own = [s for s in settings if s.partition("=")[0] not in _fields(name)]
+        hyper["inner"] = _optimizer(inner or "adamw", own, all_of=[inner or "adamw", *names]).spec
+    elif inner:
+        msg = f"only lookahead goes around another optimizer, got {name}:{inner}"
+        raise ValueError(msg)
     for setting in settings:
         key, value = _assignment("--set", setting)
         takers = [n for n in names if key in _fields(n)]
@@ -288,19 +317,44 @@ def _optimizer(name: str, settings: Iterable[str], all_of: Sequence[str] = ()) -
             known = nearest(key, sorted({f for n in names for f in _fields(n)}))
             msg = f"--set needs a hyperparameter of {', '.join(names)}, got {key!r}; {known}"
             raise ValueError(msg)
-        if name in takers:
-            hyper[key] = value
+        if key in _own_fields(name):
+            words = OPTIMIZERS[name].__dataclass_fields__[key].metadata.get("words", ())
+            text = setting.partition("=")[2]
+            absent = text.lower() == "none" and None in words
+            hyper[key] = None if absent else text if text in words else value
     return build({"algorithm": name, "hyper": hyper})
 
 
+def _own_fields(name: str) -> list[str]:
+    return [f.name for f in fields(OPTIMIZERS[name]) if f.metadata]
+
+
 def _fields(name: str) -> list[str]:
-    return [f.name for f in OPTIMIZERS[name].__dataclass_fields__.values() if f.metadata]
+    """Return what can be set of an optimizer, for lookahead what is within too."""
+    name, _, inner = name.partition(":")
+    if name not in OPTIMIZERS:
+        return []
+    goes_around = name == "lookahead" and inner in ("", *OPTIMIZERS)
+    return _own_fields(name) + (_own_fields(inner or "adamw") if goes_around else [])
+
+
+def _label(name: str) -> str:
+    """Return how a run is called: lookahead(sgd) for lookahead:sgd."""
+    name, _, inner = name.partition(":")
+    return f"{name}({inner})" if inner else name
 
 
 def _problem(text: str, args: argparse.Namespace) -> Problem:
     problems = _problems()
     name, arguments = _call("problem", text)
     _known("problem", name, problems.CATALOGUE)
+    parameters = inspect.signature(problems.CATALOGUE[name]).parameters
+    for key, value in arguments.items():
+        if key not in parameters:
+            msg = f"unknown argument {key!r} of {name}; {nearest(key, parameters)}"
+            raise ValueError(msg)
+        if value == "none" and not isinstance(parameters[key].default, str):
+            arguments[key] = None
     problem: Problem = problems.build({"problem": name, "arguments": arguments})
     if args.minibatch is not None:
         problem = problems.minibatch(problem, size=args.minibatch, seed=args.seed)
@@ -312,12 +366,12 @@ def _schedule(text: str | None, steps: int) -> Schedule | None:
         return None
     name, arguments = _call("schedule", text)
     _known("schedule", name, SCHEDULES)
-    if "steps" in SCHEDULES[name].__dataclass_fields__:
+    known = [f.name for f in fields(SCHEDULES[name])]
+    if "steps" in known:
         arguments.setdefault("steps", max(1, steps))
     for key in arguments:
-        if key not in SCHEDULES[name].__dataclass_fields__:
-            known = nearest(key, SCHEDULES[name].__dataclass_fields__)
-            msg = f"the schedule {name} needs known arguments, got {key!r}; {known}"
+        if key not in known:
+            msg = f"the schedule {name} needs known arguments, got {key!r}; {nearest(key, known)}"
             raise ValueError(msg)
     return build_schedule({"schedule": name, "arguments": arguments})
 
@@ -340,7 +394,7 @@ def _assignment(who: str, text: str) -> tuple[str, Any]:
     if not sign or not key:
         msg = f"{who} needs NAME=VALUE, got {text!r}"
         raise ValueError(msg)
-    words = {"true": True, "false": False, "null": None}  # "none" is a word, as in warmup=none
+    words = {"true": True, "false": False}
     if value.lower() in words:
         return key, words[value.lower()]
     for number_of in (int, float):
@@ -393,10 +447,32 @@ def _plain(x: Any) -> Any:
     if isinstance(x, (bool, str)):
         return x
     flat = np.ravel(x).astype(float).tolist() if isinstance(x, np.ndarray) else [float(x)]
+    flat = [a if math.isfinite(a) else None for a in flat]  # an infinite ceiling
     return flat[0] if len(flat) == 1 else flat
 
 
 def _drawn(figure: Figure, out: Path) -> Path:
-    figure.savefig(out)
+    with replacing(out) as file:
+        figure.savefig(file, format=out.suffix.removeprefix(".") or "png")
     return out
+
+
+@contextmanager
+def _folder(path: Path) -> Iterator[None]:
+    """Make sure of a folder before the work; leave none behind if the work comes to nothing."""
+    made = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with replacing(path / "probe") as file:
+            file.write(b"")
+        (path / "probe").unlink()
+    except OSError as error:
+        msg = f"run needs a folder to write to, got --out={path} ({error.strerror})"
+        raise ValueError(msg) from error
+    try:
+        yield
+    except BaseException:
+        if made:
+            path.rmdir()
+        raise
 

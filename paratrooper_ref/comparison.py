@@ -149,7 +149,8 @@ def save(entries: Sequence[Entry], folder: Path) -> list[Path]:
         files.append(path)
     summary = folder / "summary.json"
     with replacing(summary) as file:
-        text = json.dumps([entry.summary() for entry in entries], indent=1, allow_nan=False)
+        rows = [e.summary() | {"file": f.name} for e, f in zip(entries, files, strict=True)]
+        text = json.dumps(rows, indent=1, allow_nan=False)
         file.write((text + "\n").encode())
     return [*files, summary]
 

@@ -14,6 +14,7 @@ from paratrooper_ref.listing import NUMBERS, body, symbol, written
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import Rule, inputs, parameters
 from paratrooper_ref.optimizers.state import State
+from paratrooper_ref.optimizers.warmup import first_batch
 
 
 class Explained(NamedTuple):
@@ -37,6 +38,7 @@ def explain(
     """Return the lines of the next step of one layer, in the order in which they run.
 
     The rule's own source is walked statement by statement, so what is shown is what is run.
+    What is given (the rate, the gradient) comes first and has no formula.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def explain(
     >>> import paratrooper_ref as pr
     >>> opt = pr.SGD(lr=0.5)
     >>> state = opt.init({"x": np.array([3.0])})
-    >>> for line in explain(opt, state, {"x": np.array([2.0])}):
+    >>> for line in explain(opt, state, {"x": np.array([2.0])})[2:]:
     ...     print(line.symbol, "=", line.formula, "=", line.numbers)
     g̃ = g + λ θ = 2 + 0 · 3
     u = g̃ = 2
@@ -67,7 +69,7 @@ def explain(
     if state.batch_axes:
         msg = f"explain needs a single trajectory, got a batch of shape {state.batch}"
         raise ValueError(msg)
-    after, _ = optimizer.step(state, grads, lr)  # refuses what step refuses
+    after, lines = optimizer.step(state, grads, lr)  # refuses what step refuses
     moving = [name for name, g in grads.items() if g is not None]
     layer = moving[0] if layer is None and moving else layer
     if layer not in moving:
@@ -75,14 +77,27 @@ def explain(
         raise ValueError(msg)
     given = inputs(optimizer, state, layer, np.asarray(grads[layer]), lr)
     given["warmup"] = after.warmup
-    found: list[Explained] = []
+    found = [Explained(tag, symbol(tag), "", "", given[tag]) for tag in ("lr", "g")]
+    if "h" in lines.model:
+        found.append(_size(state, grads, given, lines.model["h"]))
     with np.errstate(all="ignore"):
         for rule in optimizer.stages():
             names = {name: given[name] for name in parameters(rule) if name in given}
             names = (rule.__kwdefaults__ or {}) | names
             found += _walked(list(body(rule)), names, rule)
             given |= names
+    if all(line.tag != "theta" for line in found):  # no step before rectification
+        found.append(Explained("theta", symbol("theta"), "", "", given["theta"]))
     return found
+
+
+def _size(state: State, grads: Mapping[str, Any], given: dict[str, Any], h: Any) -> Explained:
+    """Return the line of the first-batch rule, whose sum goes over all layers."""
+    flat = [np.asarray(grads[name]).reshape(-1) for name in state.params if grads[name] is not None]
+    names = first_batch(flat, beta1=given["beta1"], beta2=given["beta2"])
+    formula = {_target(line): line for line in _assignments(body(first_batch))}["h"].value
+    numbers = written(formula, NUMBERS, lambda name: number(names[name]))
+    return Explained("h", symbol("h"), written(formula), numbers, h)
 
 
 def _walked(

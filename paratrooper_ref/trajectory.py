@@ -15,6 +15,7 @@ import numpy as np
 from paratrooper_ref.files import replacing
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers import Lines, NonFiniteError, Optimizer, State, build
+from paratrooper_ref.optimizers.admit import admitted_state
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.optimizers.state import Array
 from paratrooper_ref.schedules import Schedule, ScheduleState, build_schedule
@@ -92,13 +93,13 @@ class Trajectory:
             raise ValueError(msg)
         last = self.state
         return State(
-            params={name: x[row] for name, x in self.params.items()},
-            t=t,
+            params={name: x[row, ...] for name, x in self.params.items()},
+            t=int(t),
             warmup=last.warmup if t > 0 else None,
             scalars=last.scalars,
             batch_axes=last.batch_axes,
-            alive=None if self.alive is None else self.alive[row],
-            **{slot: {n: x[row] for n, x in layers.items()} for slot, layers in self.slots.items()},
+            alive=None if self.alive is None else self.alive[row, ...],
+            **{s: {n: x[row, ...] for n, x in layers.items()} for s, layers in self.slots.items()},
         )
 
     def resume(
@@ -249,7 +250,8 @@ def run(
     >>> print(trajectory.t[-1], trajectory.losses[0], round(float(trajectory.losses[-1]), 4))
     20 170.0 1.4485
     """
-    _checked(steps, every, record)
+    record = record if isinstance(record, str) else tuple(record)
+    check_run(optimizer, problem, schedule, steps=steps, every=every, record=record)
     steps, every = int(steps), int(every)
     if state is not None and not (start is None and scalars is None):
         msg = "run needs either a state or a start with its scalars, got both"
@@ -322,12 +324,16 @@ def load(path: str | Path) -> Trajectory:
                 arrays = {name: parts_of[name] for name in parts_of.files}
             about = json.loads(str(arrays.pop("about")))
             found = about["format"]
-        except Exception as error:  # zip, zlib, numpy and json each have their own
-            msg = f"load needs a saved trajectory, got {path} ({error})"
+            return _loaded(arrays, about, problems.build(about["problem"]))
+        except Exception as error:  # zip, zlib, numpy, json, a missing part: each its own
+            of_another = "found" in locals() and found != FORMAT
+            what = f"got {found!r} in {path}" if of_another else f"got {path} ({error!r})"
+            msg = f"load needs a saved trajectory of the format {FORMAT!r}, {what}"
             raise ValueError(msg) from error
-    if found != FORMAT:
-        msg = f"load needs {FORMAT!r}, got {found!r} in {path}"
-        raise ValueError(msg)
+
+
+def _loaded(arrays: dict[str, Array], about: dict[str, Any], problem: Problem) -> Trajectory:
+    """Put the parts of a file together; what does not fit together is refused."""
     parts: dict[str, Any] = {"params": {}, "slots": {}, "lines": {}, "model": {}, "state": {}}
     for name, x in arrays.items():
         part, *rest = name.split("/")
@@ -351,9 +357,18 @@ def load(path: str | Path) -> Trajectory:
         alive=arrays["alive"][-1] if "alive" in arrays else None,
         **last,
     )
+    optimizer, rows = build(about["optimizer"]), len(arrays["t"])
+    state = admitted_state(optimizer, state)
+    of_rows = [arrays["losses"], arrays["rates"], *parts["params"].values()]
+    tables = [*parts["slots"].values(), *parts["lines"].values()]
+    of_rows += [x for table in tables for x in table.values()]
+    numeric = all(x.dtype.kind in "fib" for x in (arrays["t"], *of_rows))
+    if not numeric or any(len(x) != rows for x in of_rows) or arrays["t"][-1] != state.t:
+        msg = "its arrays do not belong together"
+        raise ValueError(msg)
     return Trajectory(
-        optimizer=build(about["optimizer"]),
-        problem=problems.build(about["problem"]),
+        optimizer=optimizer,
+        problem=problem,
         schedule=about["schedule"] and build_schedule(about["schedule"]),
         record=record if isinstance(record, str) else tuple(record),
         every=about["every"],
@@ -464,7 +479,31 @@ def _columns(rows: list[dict[str, Any]], tags: Collection[str]) -> dict[str, Arr
     return columns
 
 
-def _checked(steps: int, every: int, record: Record) -> None:
+def check_run(
+    optimizer: object,
+    problem: object,
+    schedule: object,
+    *,
+    steps: object,
+    every: object,
+    record: Record = "all",
+) -> None:
+    """Refuse what `run` could only fail at later.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as `run` has it.
+    """
+    if not isinstance(optimizer, Optimizer):
+        msg = f"run needs an optimizer, such as Adam(), got optimizer={optimizer!r}"
+        raise TypeError(msg)
+    if not hasattr(problem, "grad") or not hasattr(problem, "loss"):
+        msg = f"run needs a problem, such as problems.booth(), got problem={problem!r}"
+        raise TypeError(msg)
+    if schedule is not None and not isinstance(schedule, Schedule):
+        msg = f"run needs a schedule, such as ReduceOnPlateau(), got schedule={schedule!r}"
+        raise TypeError(msg)
     wanted: list[tuple[str, object, int]] = [("steps", steps, 0), ("every", every, 1)]
     for name, value, least in wanted:
         if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
@@ -477,7 +516,7 @@ def _checked(steps: int, every: int, record: Record) -> None:
     else:
         for tag in record:
             if tag not in TAGS:
-                msg = f"run needs names of lines in record, got {tag!r}; {nearest(tag, TAGS)}"
+                msg = f"run needs names of lines in record, got {tag!r}; {nearest(str(tag), TAGS)}"
                 raise ValueError(msg)
 
 

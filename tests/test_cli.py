@@ -86,6 +86,26 @@ def test_run_takes_settings_problems_with_arguments_and_schedules(
     assert lookahead["loss"] == pr.run(inner, problem, 6, schedule=schedule).losses[-1]
 
 
+def test_every_optimizer_can_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """Both forms of LARS, Lookahead around any, None by the word none, an infinite ceiling."""
+    command = ["run", "--problem", "linear_net:samples=none", "--steps", "3", "--lr", "0.01"]
+    cases = {
+        ("lars", "form=2019"): pr.LARS(lr=0.01, form="2019"),
+        ("lookahead:sgd", "momentum=0.5"): pr.Lookahead(inner=pr.SGD(lr=0.01, momentum=0.5)),
+        ("paratrooper", "l2=none"): pr.Paratrooper(lr=0.01),
+        ("paratrooper", "cap=inf"): pr.Paratrooper(lr=0.01, cap=float("inf")),
+        ("radam", "warmup=none"): pr.RAdam(lr=0.01, warmup="none"),
+    }
+    for (name, setting), optimizer in cases.items():
+        status = main([*command, name, "--set", setting, "--no-figure", "--json"])
+
+        (row,) = json.loads(capsys.readouterr().out)
+        assert status == 0
+        assert row["loss"] == pr.run(optimizer, problems.linear_net(), 3).losses[-1]
+        assert main(["explain", name, "--set", setting, "--json"]) == 0
+        json.loads(capsys.readouterr().out)
+
+
 def test_run_draws_minibatches(capsys: pytest.CaptureFixture[str]) -> None:
     """--minibatch and --seed choose the draws."""
     command = ["run", "sgd", "--problem", "diabetes", "--minibatch", "16", "--lr", "0.01"]
@@ -128,7 +148,7 @@ def test_explain_prints_formula_numbers_and_value(capsys: pytest.CaptureFixture[
 
     printed = capsys.readouterr().out
     state = pr.SGD(lr=0.5).init(problems.booth().starts[0])
-    line = explain(pr.SGD(lr=0.5), state, problems.booth().grad(state.params))[3]
+    line = explain(pr.SGD(lr=0.5), state, problems.booth().grad(state.params))[5]
     assert status == 0
     assert "SGD on booth, step 1, layer x" in printed
     assert f"Δ = {line.formula}\n" in printed
@@ -179,7 +199,7 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["run", "adam", "--set", "beta1"], "--set needs NAME=VALUE, got 'beta1'"),
         (["run", "adam", "--set", "beta1=2"], "Adam needs 0 <= beta1 < 1, got beta1=2"),
         (["run", "adam", "--lr", "fast"], "--lr needs a number or 'sweep', got 'fast'"),
-        (["run", "adam", "--lr", "-1"], "Adam needs lr >= 0, got lr=-1.0"),
+        (["run", "adam", "--lr", "-1"], "Adam needs finite lr >= 0, got lr=-1.0"),
         (["run", "adam", "--steps", "-3"], "steps >= 0, got steps=-3"),
         (["run", "adam", "--steps", "many"], "an integer is needed, got 'many'"),
         (["run", "adam", "--schedule", "plato"], "'plato'; did you mean 'plateau'"),
@@ -190,8 +210,19 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["explain", "adam", "--layer", "y"], "explain needs a layer of rosenbrock, got --layer=y"),
         (["plot", "losses"], "plot losses needs files that 'run' has saved, got none"),
         (["plot", "losses", "missing.npz"], "missing.npz"),
-        (["plot", "losses", "file"], "load needs a saved trajectory, got file"),
-        (["plott"], "plott"),
+        (["plot", "losses", "file"], "load needs a saved trajectory of the format"),
+        (["plott"], "did you mean 'plot'"),
+        (["run", "--stepz", "3"], "unrecognized arguments: --stepz; did you mean '--steps'"),
+        (["run", "adam", "--step", "3"], "unrecognized arguments: --step; did"),
+        (["run", "adam", "--problem", "quadratic_bowl:kapa=3"], "did you mean 'kappa'"),
+        (["run", "paratrooper", "--set", "eps=1" + "0" * 400], "needs finite eps >= 0"),
+        (["run", "adam", "--every", "0"], "every >= 1, got every=0"),
+        (["run", "adam", "--schedule", "warmup:name=foo"], "got 'name'; "),
+        (["run", "adam:sgd"], "only lookahead goes around another optimizer, got adam:sgd"),
+        (["run", "lookahead:ranger"], "an inner optimizer without slow weights"),
+        (["run", "lookahead:sgdd"], "unknown optimizer 'sgdd'; did you mean 'sgd'"),
+        (["run", "adam", "--out", "/proc", "--steps", "1"], "needs a folder to write to"),
+        (["explain", "sgd", "--lr", "1", "--step", "7"], "needs a finite"),
         ([], "required"),
         (["run", "adam", "--colour"], "--colour"),
     ],
@@ -213,7 +244,7 @@ def test_bad_usage_is_one_line_and_status_2(
     assert printed.err.count("\n") == 1
     assert printed.err.startswith("paratrooper-ref")
     assert printed.out == ""
-    written = [p for p in tmp_path.rglob("*") if p.is_file() and p.name != "file"]
+    written = [p for p in tmp_path.rglob("*") if p.name != "file"]
     assert written == []
 
 

@@ -156,7 +156,19 @@ def test_layers_named_beforehand_must_be_there() -> None:
         ({"x": [1, 2]}, TypeError, "got x of int64"),
         ({"x": np.ones(3, bool)}, TypeError, "got x of bool"),
         ({"x": np.ones(3, complex)}, TypeError, "got x of complex128"),
-        ({"x": np.array([1, 2], dtype=object)}, TypeError, "got x of integers"),
+        ({"x": np.array([1, 2], dtype=object)}, TypeError, "got x of objects of int"),
+        ({"x": np.array([np.int64(1)], dtype=object)}, TypeError, "got x of objects of int64"),
+        ({"x": np.array([Fraction(1), 1.5], dtype=object)}, TypeError, "of Fraction, float"),
+        ({"x": np.array([None], dtype=object)}, TypeError, "got x of objects of NoneType"),
+        ({"x": np.array(["a"], dtype=object)}, TypeError, "got x of objects of str"),
+        (
+            {
+                "x": np.array([Fraction(1)], dtype=object),
+                "y": np.array([flint.arb(1)], dtype=object),
+            },
+            TypeError,
+            "one dtype for all layers, got x: Fraction and y: arb",
+        ),
         ({"x": np.ones((0, 2))}, ValueError, r"layers with elements, got x.shape=\(0, 2\)"),
         (
             {"x": np.ones(3), "y": np.ones(3, np.float32)},
@@ -262,7 +274,7 @@ def test_step_refuses_a_bad_rate(lr: Any) -> None:
     """The effective rate is held to the declaration of lr."""
     optimizer = pr.Adam()
 
-    with pytest.raises((ValueError, TypeError), match=r"Adam.step needs lr >= 0, got lr="):
+    with pytest.raises((ValueError, TypeError), match=r"Adam.step needs finite lr >= 0, got lr="):
         optimizer.step(optimizer.init(START), grads(), lr=lr)
 
 
@@ -291,6 +303,20 @@ def test_a_rate_of_zero_has_no_proportion() -> None:
             r"to be float64 \(2,\), got float32 \(2,\)",
         ),
         (lambda: pr.State(params=START, m=START, v=START, t=-1), "state.t >= 0, got t=-1"),
+        (lambda: pr.State(params={}, m={}, v={}), "at least one named layer"),
+        (
+            lambda: pr.State(params=START, m=START, v=START, warmup="Momentum"),
+            "state.warmup 'momentum' or 'none', or one a row, got warmup='Momentum'",
+        ),
+        (
+            lambda: pr.State(params=START, m=START, v=START, alive=np.array(True)),
+            "state.alive of bools for a batch",
+        ),
+        (
+            lambda: pr.State(params=START, m=START, v=START, batch_axes=1, alive=np.ones(3, bool)),
+            "one batch for all layers|state.alive of bools",
+        ),
+        (lambda: pr.State(params=START, m=START, v=START, batch_axes=3), "3 leading batch axes"),
         (
             lambda: pr.State(params=START, m=START, v=START, t=1.5),  # type: ignore[arg-type]
             "state.t >= 0, got t=1.5",
@@ -303,6 +329,110 @@ def test_step_refuses_a_state_that_is_not_the_optimizers(
     """Slots missing, or shaped unlike the parameters, or a t that counts no steps."""
     with pytest.raises(ValueError, match=message):
         pr.Adam().step(state(), grads())
+
+
+def test_step_needs_a_state() -> None:
+    """Whatever else comes is named, and what to do."""
+    with pytest.raises(TypeError, match=r"Adam.step needs a State, got state=None; start from init"):
+        pr.Adam().step(None, grads())  # type: ignore[arg-type]
+
+
+def test_numpy_integers_count_steps_too() -> None:
+    """A t out of a stored array is the same step as Python's, and leaves no trace of its type."""
+    z = {name: np.zeros_like(x) for name, x in START.items()}
+
+    for t in (np.int64(40), 40):
+        state, _ = pr.Paratrooper().step(
+            pr.State(params=START, t=t, m=z, v=z, slow=START, warmup="momentum"),  # type: ignore[arg-type]
+            grads(),
+        )
+        assert type(state.t) is int
+        assert state.t == 41
+
+
+def test_a_state_built_by_hand_is_copied() -> None:
+    """What comes back shares no memory with arrays that somebody can still change."""
+    mine = {name: x.copy() for name, x in START.items()}
+    zeros = {name: np.zeros_like(x) for name, x in START.items()}
+    given = pr.State(params=mine, t=1, m=zeros, v=zeros, slow=mine)
+
+    state, _ = pr.Ranger().step(given, grads(b=None))
+    mine["b"][:] = mine["w"][:] = zeros["w"][:] = 99.0
+
+    assert np.array_equal(state.params["b"], START["b"])
+    assert state.slow is not None
+    assert np.array_equal(state.slow["w"], START["w"])
+
+
+def test_a_batch_built_by_hand_marks_its_rows() -> None:
+    """Without an alive mask all rows are alive, and one that is not finite stops alone."""
+    rows = {"x": np.ones((2, 3))}
+    zeros = {"x": np.zeros((2, 3))}
+    bad = {"x": np.array([[1.0, math.nan, 1.0], [1.0, 1.0, 1.0]])}
+
+    state, _ = pr.Adam().step(pr.State(params=rows, m=zeros, v=zeros, batch_axes=1), bad)
+
+    assert state.alive is not None
+    assert state.alive.tolist() == [False, True]
+
+
+def test_a_row_of_balls_that_is_no_number_stops_alone() -> None:
+    """No ball decides what a NaN is; it is a dead row, not an undecided comparison."""
+    one, nan = flint.arb(1), flint.arb("nan")
+    rows = {"x": np.array([[one, one], [one, one]], dtype=object)}
+    optimizer = pr.Paratrooper()
+
+    state, _ = optimizer.step(
+        optimizer.init(rows, batch_axes=1), {"x": np.array([[nan, one], [one, one]], dtype=object)}
+    )
+
+    assert state.alive is not None
+    assert state.alive.tolist() == [False, True]
+
+
+def test_an_infinite_ceiling_never_binds() -> None:
+    """It is a line like any other, and the ratio is below it."""
+    optimizer = pr.Paratrooper(cap=math.inf, warmup="momentum")
+
+    _, lines = optimizer.step(optimizer.init(START), grads())
+
+    assert lines["w"]["cap"] == math.inf
+    assert lines["w"]["trust_ratio"] == max(1.0, lines["w"]["ratio"])
+
+
+def test_a_step_at_a_million_million_costs_no_more() -> None:
+    """Powers are logarithmic in t and sums of far magnitudes are never written out."""
+    z = {name: np.zeros_like(x) for name, x in START.items()}
+    state = pr.State(params=START, t=10**12, m=z, v=z, slow=START, warmup="momentum")
+
+    state, lines = pr.Paratrooper().step(state, grads())
+
+    assert state.t == 10**12 + 1
+    assert lines["w"]["beta2_t"] == 0.0
+    assert lines["w"]["cap"] == 1.0
+
+
+def test_bytes_in_the_other_order_become_native() -> None:
+    """Stored arrays may be big-endian; what comes back is not."""
+    state = pr.Adam().init({"x": np.ones(2, ">f8"), "y": np.ones(2, ">f8")})
+
+    for _ in range(2):
+        state, _ = pr.Adam().step(state, {"x": np.ones(2, ">f8"), "y": None})
+
+    assert state.params["y"].dtype == np.dtype("=f8")
+
+
+def test_rows_without_a_step_have_no_trust_ratio() -> None:
+    """A row that waits took no branch, so its line is absent (NaN), even where it would be 1."""
+    optimizer = pr.Paratrooper().for_layers({"x": {"adapt": False}})
+    start = {"x": np.ones((2, 2))}
+
+    _, lines = optimizer.step(
+        optimizer.init(start, batch_axes=1), {"x": np.array([[1e-3, 0.0], [1e3, 0.0]])}
+    )
+
+    assert lines["x"]["trust_ratio"][0] == 1.0
+    assert np.isnan(lines["x"]["trust_ratio"][1])
 
 
 def test_a_state_of_integers_is_refused() -> None:
@@ -341,5 +471,7 @@ def test_a_run_that_can_never_move_is_warned_of() -> None:
     with pytest.warns(UserWarning, match="Paratrooper with warmup 'none' never moves"):
         state, _ = chosen.step(chosen.init(short), {"x": np.full(2, 100.0)})
     assert state.warmup == "none"
+    with pytest.warns(UserWarning, match="never moves in layer 'a'"):
+        pr.Paratrooper(warmup="none").for_layers({"a": {"beta2": 0.5}}).init({"a": np.ones(2)})
     chosen.step(chosen.init(short), {"x": np.full(2, 1e-3)})  # momentum: no warning
     pr.RAdamW(beta2=0.7, warmup="none").init(short)

@@ -20,13 +20,14 @@ RUNS: list[tuple[pr.Optimizer, Any, Schedule | None]] = [
     (pr.SGD(lr=1e-3, momentum=0.9), problems.beale(), pr.ReduceOnPlateau(patience=1, epoch=3)),
     (pr.LARS(), problems.linear_net(), pr.FlatThenCosine(steps=40)),
     (pr.Lookahead(inner=pr.LAMB(lr=1e-2), k=5), problems.tanh_net(), pr.LinearWarmup(steps=7)),
+    (pr.Paratrooper(lr=1e-2), problems.scalar_factorisation(), None),
     (
         pr.AdamW().for_layers({"b": {"weight_decay": 0, "lr": 0.1}}),
         problems.gradient_noise(problems.linear_regression(n=20, d=3), sigma=0.1, seed=2),
         None,
     ),
 ]
-IDS = [optimizer.algorithm for optimizer, _, _ in RUNS]
+IDS = [f"{optimizer.algorithm}-{problem.name}" for optimizer, problem, _ in RUNS]
 
 
 def same_state(a: pr.State, b: pr.State) -> None:
@@ -95,8 +96,8 @@ def test_resume_from_any_step_gives_the_same_bits(
     """The state, the schedule's state and the draw at (seed, step) are all there is to know."""
     whole = pr.run(optimizer, problem, 20, schedule=schedule)
 
-    for at in range(21):
-        rest = whole.resume(20 - at, at=at)
+    for at in whole.t:
+        rest = whole.resume(20 - int(at), at=at)
 
         assert_array_equal(rest.losses, whole.losses[at:])
         same_state(rest.state, whole.state)
@@ -320,7 +321,7 @@ def test_load_refuses_what_is_no_trajectory(content: bytes, tmp_path: Path) -> N
     path = tmp_path / "other.npz"
     path.write_bytes(content)
 
-    with pytest.raises(ValueError, match=r"load needs a saved trajectory, got .*other\.npz"):
+    with pytest.raises(ValueError, match=r"load needs a saved trajectory .*, got .*other\.npz"):
         pr.load(path)
 
 
@@ -334,6 +335,31 @@ def test_load_refuses_pickles_and_other_formats(tmp_path: Path) -> None:
         pr.load(objects)
     with pytest.raises(ValueError, match="got 'paratrooper-ref trajectory 9'"):
         pr.load(future)
+
+
+def test_load_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
+    """Every part of a file is needed, and each has its shape: a ValueError names the file."""
+    path = tmp_path / "run.npz"
+    pr.run(pr.Ranger(), problems.booth(), 4, schedule=pr.LinearWarmup(steps=3)).save(path)
+    with np.load(path) as file:
+        arrays = dict(file)
+    about = json.loads(str(arrays["about"]))
+    broken: list[dict[str, Any]] = [
+        {"about": np.array(json.dumps({k: v for k, v in about.items() if k != gone}))}
+        for gone in about
+    ]
+    broken += [
+        {"about": np.array(json.dumps(about | changed))}
+        for changed in ({"t": "a"}, {"t": 99}, {"batch_axes": 5}, {"warmup": "foo"}, {"layers": []})
+    ]
+    broken += [{name: None} for name in ("t", "losses", "rates", "state/theta/0", "state/slow/0")]
+    broken += [{"rates": np.array(["a"] * 5)}, {"losses": np.zeros(3)}, {"state/m/0": np.zeros(7)}]
+
+    for changed in broken:
+        kept = {k: v for k, v in (arrays | changed).items() if v is not None}
+        np.savez(path, **kept)
+        with pytest.raises(ValueError, match="load needs a saved trajectory"):
+            pr.load(path)
 
 
 def test_a_failed_save_leaves_the_old_file_whole(

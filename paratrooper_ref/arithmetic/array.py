@@ -109,7 +109,10 @@ def certainly(op: Callable[[Any, Any], Any], x: Any, y: float) -> Any:
         Where an element (a ball) answers no to the question and to its opposite.
     """
     yes = np.asarray(op(x, y), dtype=bool)
-    if x.dtype.hasobject and not np.all(yes | np.asarray(_OPPOSITE[op](x, y), dtype=bool)):
+    if not x.dtype.hasobject:
+        return yes
+    no = np.asarray(_OPPOSITE[op](x, y), dtype=bool)
+    if not np.all(yes | no | ~finite(x)):  # what is no number is found by whoever asks
         msg = f"{op.__name__}({x}, {y}) is not decided by these balls"
         raise Undecided(msg)
     return yes

@@ -38,6 +38,8 @@ def _shifted(mid: int, rad: int, exp: int, drop: int) -> Ball:
     """Drop low bits; what the midpoint loses (less than one unit) goes into the radius."""
     if drop <= 0:
         return Ball(mid, rad, exp)
+    if drop > mid.bit_length():  # less than one unit is left; never write out 2**drop
+        return Ball(0, -(-rad >> drop) + (mid != 0), exp + drop)
     kept = mid >> drop
     return Ball(kept, -(-rad >> drop) + (kept << drop != mid), exp + drop)
 

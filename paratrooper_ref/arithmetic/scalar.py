@@ -87,7 +87,7 @@ class Scalar:
         return f"{self.op}({', '.join(map(repr, self.args))})"
 
     def __pow__(self, n: int) -> Scalar:
-        return _node(self.kind, "pow", self, n)
+        return _node(self.kind, "pow", self, int(n))
 
     def sqrt(self) -> Scalar:
         """Return the square root."""
@@ -138,9 +138,10 @@ class Scalar:
 _node = lru_cache(maxsize=1 << 13)(Scalar)
 
 
-def scalar(kind: Kind, x: float | int) -> Scalar:
+def scalar(kind: Kind, x: float | int | np.integer[Any]) -> Scalar:
     """Return the double (or integer) x, exactly, as a scalar of this kind."""
-    return _node(kind, "number", x)
+    # NOTE: 41 and np.int64(41) are one key, and would be one node: only Python's has all its bits.
+    return _node(kind, "number", int(x) if isinstance(x, np.integer) else x)
 
 
 def _lifted(kind: Kind, x: Any) -> Scalar:

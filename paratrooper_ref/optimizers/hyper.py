@@ -22,8 +22,9 @@ class Range(NamedTuple):
     closed: bool
 
     def __str__(self) -> str:
-        upper = "" if math.isinf(self.most) else (" <= " if self.closed else " < ")
-        return f"{self.least:g} <= {{}}{upper}{self.most:g}" if upper else f"{{}} >= {self.least:g}"
+        if math.isinf(self.most):
+            return ("" if self.closed else "finite ") + f"{{}} >= {self.least:g}"
+        return f"{self.least:g} <= {{}} {'<=' if self.closed else '<'} {self.most:g}"
 
     def admits(self, x: float) -> bool:
         """Return whether x is one of them."""
@@ -95,7 +96,10 @@ def check(who: str, field: dataclasses.Field[Any], value: Any) -> Any:
         error = ValueError if isinstance(value, str) else TypeError
         msg = f"{who} needs {needs}, got {name}={value!r}"
         raise error(msg)
-    number = float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
     if not declared["range"].admits(number):
         msg = f"{who} needs {needs}, got {name}={value!r}"
         raise ValueError(msg)

@@ -18,7 +18,7 @@ from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers.admit import (
     admitted_gradients,
     admitted_params,
-    admitted_slots,
+    admitted_state,
     refuse_non_finite,
     shut,
 )
@@ -53,8 +53,8 @@ def advance(
     optimizer: Optimizer, state: State, grads: Mapping[str, Any], lr: float | None
 ) -> tuple[State, Lines]:
     """Return the state after one step, and its lines; see `Optimizer.step`."""
-    t, batch = state.t + 1, state.batch
-    slots = admitted_slots(optimizer, state)
+    state = admitted_state(optimizer, state)
+    t, batch, slots = state.t + 1, state.batch, optimizer.slots()
     gradients = {
         name: g.reshape(*batch, -1)
         for name, g in admitted_gradients(optimizer, state, grads).items()
@@ -74,10 +74,7 @@ def advance(
                 results = [found[name][slot] for slot in ("theta", *slots)]
                 alive = alive & _all_rows([finite(x) for x in (g, *results)], len(batch))
 
-    after: Names = {
-        slot: {name: shut(x.view()) for name, x in state.slot(slot).items()}
-        for slot in ("theta", *slots)
-    }
+    after: Names = {slot: dict(state.slot(slot)) for slot in ("theta", *slots)}
     for name, names in found.items():
         for slot in after:
             before = after[slot][name]
@@ -119,6 +116,9 @@ def _run(stages: tuple[Rule, ...], names: Names) -> Names:
     if momentum.get("rectified"):
         return momentum
     moves = _spread(warmup == "momentum", momentum["theta"])
+    if "trust_ratio" in momentum:  # the number 1 where it is switched off
+        one = momentum["trust_ratio"] * np.ones_like(momentum["theta"][..., :1])
+        momentum = momentum | {"trust_ratio": one}
     return momentum | {
         tag: np.where(moves, x, none.get(tag, np.nan))
         for tag, x in momentum.items()
@@ -196,6 +196,8 @@ def _number(x: Any, like: Array, arithmetic: Kind) -> Any:
     """Return a scalar line as a double (or longdouble), or in the number system of the layer."""
     if isinstance(x, bool):
         return x
+    if isinstance(x, float):  # an infinite bound, see _hyper
+        return np.result_type(like.dtype, np.float64).type(x) if not like.dtype.hasobject else x
     x = x if isinstance(x, Scalar) else scalar(arithmetic, x)
     if like.dtype.hasobject:
         return x.met(like)

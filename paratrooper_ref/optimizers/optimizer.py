@@ -181,9 +181,13 @@ class Optimizer(ABC):
         admitted = {f.name: f for f in self.declared() if f.name not in ("warmup", "form")}
         adaptive = any("adapt" in parameters(rule) for rule in self.stages())
         layers = {name: dict(own) for name, own in self.layers}
+        who = f"{self.name}.for_layers"
         for layer, own in hyper.items():
+            given: tuple[object, object] = (layer, own)
+            if not isinstance(given[0], str) or not isinstance(given[1], Mapping):
+                msg = f"{who} needs hyperparameters by layer and name, got {layer!r}: {own!r}"
+                raise TypeError(msg)
             for name, value in own.items():
-                who = f"{self.name}.for_layers"
                 if name == "adapt" and adaptive and isinstance(value, bool):
                     layers.setdefault(layer, {})[name] = value
                 elif name in admitted:
@@ -199,14 +203,17 @@ class Optimizer(ABC):
 
     def warn_if_stuck(self, *, depth: int) -> None:
         """Warn, ``depth`` calls up, if a run that waits for rectification waits for ever."""
-        hyper = self.hyper()
-        beta2 = scalar(EXACT, hyper["beta2"])
-        if 2 / (1 - beta2) - 1 <= hyper["threshold"]:
-            msg = (
-                f"{self.name} with warmup 'none' never moves: rho stays below "
-                f"threshold={hyper['threshold']:g} for beta2={hyper['beta2']:g}; raise beta2"
-            )
-            warnings.warn(msg, stacklevel=1 + depth)
+        for layer in (None, *self.layer_names()):
+            hyper = self.hyper(layer)
+            beta2 = scalar(EXACT, hyper["beta2"])
+            if 2 / (1 - beta2) - 1 <= hyper["threshold"]:
+                where = "" if layer is None else f" in layer {layer!r}"
+                msg = (
+                    f"{self.name} with warmup 'none' never moves{where}: rho stays below "
+                    f"threshold={hyper['threshold']:g} for beta2={hyper['beta2']:g}; raise beta2"
+                )
+                warnings.warn(msg, stacklevel=1 + depth)
+                return
 
     @property
     def spec(self) -> dict[str, Any]:
