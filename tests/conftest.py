@@ -28,6 +28,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail the session if a test was skipped against orders, or none ran."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    if session.config.getoption("--forbid-skips") and reporter is not None:
-        if reporter.stats.get("skipped") or not reporter.stats.get("passed"):
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    if not session.config.getoption("--forbid-skips") or reporter is None:
+        return
+    if reporter.stats.get("skipped") or not reporter.stats.get("passed"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

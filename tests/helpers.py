@@ -98,8 +98,8 @@ def last(
     optimizer: pr.Optimizer, state: pr.State, gradients: Sequence[Mapping[str, Any]]
 ) -> pr.State:
     """Return the state after all steps."""
-    for state, _ in walk(optimizer, state, gradients):
-        pass
+    for gradient in gradients:
+        state, _ = optimizer.step(state, gradient)
     return state
 
 
@@ -110,17 +110,12 @@ def slots(state: pr.State) -> dict[str, Mapping[str, Array]]:
 
 
 def content(x: Any) -> Any:
-    """Return the value bytes of a float array: without the padding of a longdouble."""
+    """Return the bytes of a float array, without the padding of an x86 longdouble."""
     x = np.asarray(x)
     if x.dtype.hasobject:
         return [repr(a) for a in x.flat]
-    if x.dtype == np.longdouble and WIDE:
-        mantissa, exponent = np.frexp(x)
-        high = np.ldexp(mantissa, 32)
-        whole = np.trunc(high)
-        rest = (high - whole).astype(np.float64)
-        signs = np.signbit(x)
-        return [a.tobytes() for a in (whole.astype(np.float64), rest, exponent, signs)]
+    if x.dtype == np.longdouble and np.finfo(x.dtype).nmant == 63:
+        return x.reshape(-1, 1).copy().view(np.uint8)[:, :10].tobytes()
     return x.tobytes()
 
 
@@ -152,7 +147,8 @@ def assert_same_lines(a: Mapping[str, Any], b: Mapping[str, Any]) -> None:
 
 
 def exactly(x: Any) -> Fraction:
-    """Return the value of a finite float of any precision."""
+    """Return the value of a finite float of any precision, or of an array of one."""
+    (x,) = x.ravel() if isinstance(x, np.ndarray) else (x,)
     return Fraction(*x.as_integer_ratio())
 
 

@@ -5,7 +5,7 @@ was measured stands beside each bound.
 """
 
 import math
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -17,13 +17,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import paratrooper_ref as pr
+from paratrooper_ref.optimizers import OPTIMIZERS
 from tests import oracle
 from tests.helpers import (
     RECTIFIED,
     SCALED,
     SHAPES,
     WIDE,
-    Array,
     Flat,
     Gradients,
     Steps,
@@ -37,7 +37,8 @@ from tests.helpers import (
 )
 
 PROMISE = 1e-12
-STEPS = 300  # past the switch (t = 6), below 10 (t = 152), 50 synchronisations
+LONG = 300  # past the switch (t = 6), the ceiling below 10 (t = 152), 50 synchronisations
+SHORT = 60  # past the switch, ten synchronisations: enough where only a variant is new
 CALM = (1e-3, 1.0, 10.0)  # gradients of the layers: the first-batch rule says "momentum"
 ROUGH = (1e-3, 1.0, 1e5)  # here it says "none"
 
@@ -53,12 +54,22 @@ class Case(NamedTuple):
     rates: bool = False  # the effective rate changes three times
     gaps: bool = False  # one gradient in ten is None
 
+    @property
+    def steps(self) -> int:
+        """How many steps are compared."""
+        return LONG if self.name in THOROUGH else SHORT
+
 
 OWN = {
     "w": {"lr": 3e-3, "beta1": 0.8},
     "b": {"weight_decay": 0.0, "adapt": False},
     "s": {"beta2": 0.9, "cap": 2.5, "k": 4, "alpha": 0.75, "l2": 0.125},
 }
+THOROUGH = (
+    "sgd all", "adam l2", "adamw", "radam", "radamw l2", "lars 2017 all", "lars 2019 all",
+    "lamb norms", "lookahead adamw", "ranger l2", "rangerlars", "rangerlars lower 1",
+    "paratrooper calm", "paratrooper rough", "paratrooper layers",
+)
 CASES = [
     Case("sgd", "sgd", {}, rates=True),
     Case("sgd momentum", "sgd", {"momentum": 0.9, "weight_decay": 1e-2}, gaps=True),
@@ -132,25 +143,32 @@ def optimizer_of(case: Case) -> pr.Optimizer:
     return named(case.algorithm, case.hyper).for_layers(case.layers)
 
 
-def start_of(case: Case) -> Flat:
+def start() -> Flat:
     """Return the flat parameters at the start."""
     return {
         name: draw(i, *shape).ravel().tolist() for i, (name, shape) in enumerate(SHAPES.items())
     }
 
 
-def gradients_of(case: Case) -> Gradients:
-    """Return flat gradients, up and down a thousandfold from step to step."""
+@lru_cache
+def gradients_of(name: str) -> Gradients:
+    """Return flat gradients, up and down a thousandfold from step to step.
+
+    A buffer of one element that passes by zero is smaller than its own roundings, and nothing
+    can be said of its relative error; so the gradients of "s" keep their sign.
+    """
+    case = BY_NAME[name]
     found: Gradients = []
-    for t in range(STEPS):
+    for t in range(case.steps):
         (swing,) = draw(10_000 + t, 1, scale=1.5).tolist()
         step: dict[str, list[float] | None] = {}
         for i, (name, shape) in enumerate(SHAPES.items()):
             scale = case.scales[i] * (1.0 if t == 0 else 10.0**swing)
             (missing,) = draw(50_000 + 7 * t + i, 1).tolist()
             gone = case.gaps and t != 0 and missing < -0.8
-            values = draw(1000 + 7 * t + i, *shape, scale=scale).ravel().tolist()
-            step[name] = None if gone else values
+            values = draw(1000 + 7 * t + i, *shape, scale=scale)
+            values = values if shape else abs(values)
+            step[name] = None if gone else values.ravel().tolist()
         found.append(step)
     return found
 
@@ -159,17 +177,16 @@ def rates_of(case: Case) -> list[float] | None:
     """Return the effective rates, if they change."""
     nominal = optimizer_of(case).hyper()["lr"]
     steps = [nominal, 0.3 * nominal, 2 * nominal, 0.07 * nominal]
-    return [steps[4 * t // STEPS] for t in range(STEPS)] if case.rates else None
+    return [steps[4 * t // case.steps] for t in range(case.steps)] if case.rates else None
 
 
 @lru_cache
-def told(name: str, steps: int = STEPS) -> list[dict[str, Any]]:
+def told(name: str) -> list[dict[str, Any]]:
     """Return what the oracle says of a case; kept, since three hundred steps take a second."""
     case = BY_NAME[name]
-    rates = rates_of(case)
     return oracle.run(
-        case.algorithm, case.hyper, start_of(case), gradients_of(case)[:steps],
-        lrs=None if rates is None else rates[:steps], layer_hyper=case.layers,
+        case.algorithm, case.hyper, start(), gradients_of(name),
+        lrs=rates_of(case), layer_hyper=case.layers,
     )
 
 
@@ -186,28 +203,33 @@ def taken(name: str, dtype: Any = np.float64) -> Steps:
     """Return the package's steps of a case in a floating dtype."""
     case = BY_NAME[name]
     optimizer = optimizer_of(case)
-    state = optimizer.init(shaped(start_of(case), dtype))
-    gradients = [shaped(step, dtype) for step in gradients_of(case)]
+    state = optimizer.init(shaped(start(), dtype))
+    gradients = [shaped(step, dtype) for step in gradients_of(name)]
     return list(walk(optimizer, state, gradients, rates_of(case)))
 
 
-def error(got: Array, wanted: list[Decimal]) -> Fraction:
+def decimal(x: Any) -> Decimal:
+    """Return the value of a float of any precision; an integer over a power of two is exact."""
+    numerator, denominator = x.as_integer_ratio()
+    return Decimal(int(numerator)) / Decimal(int(denominator))
+
+
+def error(got: Any, wanted: list[Decimal]) -> Decimal:
     """Return the largest error of a layer, relative to the largest magnitude in it."""
-    exact = [Fraction(x) for x in wanted]
-    largest = max(abs(x) for x in exact)
-    worst = max(
-        abs(exactly(a) - b) for a, b in zip(np.asarray(got).ravel(), exact, strict=True)
-    )
-    return worst / largest if largest else worst
+    with localcontext(prec=100):
+        largest = max(abs(x) for x in wanted) or Decimal(1)
+        pairs = zip(np.asarray(got).ravel(), wanted, strict=True)
+        return max(abs(decimal(a) - b) for a, b in pairs) / largest
 
 
-def worst_of(name: str, dtype: Any = np.float64) -> dict[str, Fraction]:
+@lru_cache
+def worst_of(name: str, dtype: Any = np.float64) -> dict[str, Decimal]:
     """Return the largest error of each slot over all steps and layers of a case."""
-    worst: dict[str, Fraction] = {}
+    worst: dict[str, Decimal] = {}
     for (state, _), step in zip(taken(name, dtype), told(name), strict=True):
         for slot, layers in slots(state).items():
             for layer, x in layers.items():
-                worst[slot] = max(worst.get(slot, Fraction(0)), error(x, step[slot][layer]))
+                worst[slot] = max(worst.get(slot, Decimal(0)), error(x, step[slot][layer]))
     return worst
 
 
@@ -215,7 +237,8 @@ def worst_of(name: str, dtype: Any = np.float64) -> dict[str, Fraction]:
 def test_parameters_and_slots_follow_the_oracle(name: str) -> None:
     """Each slot stays within 1e-12: float64 errors of 1e-16 a step add up, and no rule differs.
 
-    Measured: 1.4e-13 at most, in a layer of one element that passes by zero; median 2e-15.
+    Measured: 6e-13 at most, where the theta of a layer of one element passes by zero; median
+    1e-15.
     """
     case = BY_NAME[name]
     expected = {"sgd": {"u"}, "lars": {"u"}}
@@ -227,12 +250,12 @@ def test_parameters_and_slots_follow_the_oracle(name: str) -> None:
     assert worst.keys() == {"theta"} | expected.get(inner, {"m", "v"}) | (
         {"slow"} if averaged else set()
     )
-    assert max(worst.values()) <= PROMISE, {k: float(x) for k, x in worst.items()}
+    assert float(max(worst.values())) <= PROMISE, {k: float(x) for k, x in worst.items()}
 
 
 @pytest.mark.parametrize("name", IDS)
 def test_scalar_lines_are_correctly_rounded(name: str) -> None:
-    """What depends on t and the betas alone is the double nearest to the oracle's 60 digits."""
+    """What depends on t and the betas alone is the double nearest to the oracle's digits."""
     case = BY_NAME[name]
     optimizer = optimizer_of(case)
     compared = 0
@@ -244,7 +267,8 @@ def test_scalar_lines_are_correctly_rounded(name: str) -> None:
             if row:
                 wanted["lr"] = step["lr"][layer]
             if row and "beta1" in hyper:
-                now = oracle.scalars(hyper["beta1"], hyper["beta2"], state.t)
+                # NOTE: 0.75**34 is a tie, which sixty digits do not see.
+                now = oracle.scalars(hyper["beta1"], hyper["beta2"], state.t, 120)
                 wanted |= {tag: now[tag] for tag in ("beta1_t", "beta2_t")}
                 if "threshold" in hyper:
                     wanted |= {tag: now[tag] for tag in ("rho_inf", "rho")}
@@ -259,7 +283,7 @@ def test_scalar_lines_are_correctly_rounded(name: str) -> None:
                 assert isinstance(row[tag], bool if tag == "rectified" else np.float64)
                 compared += 1
 
-    assert compared >= STEPS
+    assert compared >= case.steps
 
 
 @pytest.mark.parametrize("name", [x.name for x in CASES if x.algorithm in RECTIFIED])
@@ -307,12 +331,12 @@ def root(x: Fraction) -> Fraction:
 def test_trust_ratio_is_its_own_lines_to_a_few_ulps(name: str) -> None:
     """From the recorded arrays norms take three roundings or less each, their ratio one more.
 
-    A layer here has at most four elements: two levels of sums, a square and a root.
-    Measured: 1.3 ulps.
+    A layer here has at most four elements: a square, two levels of sums and a root make two and
+    a half.  Measured: 1.7 for a norm.
     """
     case = BY_NAME[name]
     optimizer = optimizer_of(case)
-    theta = shaped(start_of(case))
+    theta = shaped(start())
     u = Fraction(1, 2**53)
 
     for state, lines in taken(name):
@@ -386,7 +410,7 @@ BETAS = st.one_of(
 def specs(draw_from: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """Draw an optimizer by name, with all its hyperparameters."""
     one = draw_from
-    algorithm = one(st.sampled_from([*oracle._DEFAULTS]))
+    algorithm = one(st.sampled_from(sorted(OPTIMIZERS)))
     if algorithm == "lookahead":
         inner, hyper = one(specs().filter(lambda x: "k" not in x[1]))
         return algorithm, {
@@ -518,20 +542,20 @@ def ulps(difference: Any, largest: float) -> float:
 def test_balls_contain_the_oracle(name: str) -> None:
     """In ball arithmetic a run is a proof: the true value is inside, and float64 is near.
 
-    At 128 bits a ball is wider than the oracle's error (1e-50), so that it can contain it, and
-    narrow enough to mean something.  Measured: radius 1e-30 at most after 150 steps, float64
-    within 700 ulps of the largest magnitude in the layer.
+    The oracle has sixty digits, so its value may stand 1e-50 beside the ball.  Measured at 128
+    bits: radius 4e-36 at most after 150 steps, and the true value within 11 ulps of float64's,
+    in those of the largest magnitude in the layer.
     """
     case = BY_NAME[name]
-    steps, optimizer = 150, optimizer_of(case)
+    steps, optimizer = min(150, case.steps), optimizer_of(case)
     before = flint.ctx.prec
     worst = 0.0
     try:
         flint.ctx.prec = 128
-        state = optimizer.init(balls(shaped(start_of(case))))
+        state = optimizer.init(balls(shaped(start())))
         gradients = [
             {k: None if x is None else balls({k: x})[k] for k, x in shaped(g).items()}
-            for g in gradients_of(case)[:steps]
+            for g in gradients_of(name)[:steps]
         ]
 
         run = list(walk(optimizer, state, gradients, rates_of(case)))
@@ -545,22 +569,22 @@ def test_balls_contain_the_oracle(name: str) -> None:
                         x.ravel(), step[slot][layer], doubles, strict=True
                     ):
                         flint.ctx.prec = 256
-                        true = flint.arb(str(wanted))
+                        wide = ball + flint.arb(0, 1e-50 * largest)
+                        assert wide.contains(flint.arb(str(wanted))), (proved.t, slot, layer)
                         flint.ctx.prec = 128
-                        assert ball.contains(true), (proved.t, slot, layer)
-                        assert float(ball.rad()) <= 1e-28 * largest
+                        assert float(ball.rad()) <= 1e-34 * largest
                         worst = max(worst, ulps(ball.mid() - flint.arb(float(double)), largest))
     finally:
         flint.ctx.prec = before
 
-    assert worst <= 1000
+    assert worst <= 16
 
 
 @pytest.mark.parametrize("name", PROVED)
 def test_longdouble_is_closer_than_float64(name: str) -> None:
-    """Eleven more bits leave errors a thousand times smaller, with nothing rounded on the way.
+    """Eleven more bits leave errors some 2048 times smaller, unless a double is on the way.
 
-    A double anywhere on the way would leave errors of 1e-16.  Measured: 600 times or more.
+    Measured: 190 times or more, 2000 as a rule.
     """
     near, far = worst_of(name, np.longdouble), worst_of(name)
 
@@ -572,7 +596,10 @@ def test_longdouble_is_closer_than_float64(name: str) -> None:
 
 @pytest.mark.parametrize("name", PROVED)
 def test_float32_stays_float32(name: str) -> None:
-    """Every array of a float32 run is float32, and errors are those of float32."""
+    """Every array of a float32 run is float32, and its errors are float64's, in its own ulps.
+
+    Measured: 9 ulps of the largest magnitude in the layer.
+    """
     near, far = worst_of(name), worst_of_singles(name)
 
     for state, lines in taken(name, np.float32):
@@ -581,7 +608,7 @@ def test_float32_stays_float32(name: str) -> None:
         for row in lines.values():
             arrays = [x for x in row.values() if isinstance(x, np.ndarray)]
             assert {x.dtype for x in arrays} <= {np.dtype(np.float32)}
-    assert all(near[slot] < far[slot] <= 1e-3 for slot in near), far
+    assert all(float(near[slot]) < far[slot] <= 16 * 2.0**-23 for slot in near), far
 
 
 @lru_cache
@@ -593,8 +620,8 @@ def worst_of_singles(name: str) -> dict[str, float]:
     case = BY_NAME[name]
     steps = 60
     optimizer = optimizer_of(case)
-    params = cast(shaped(start_of(case)), np.float32)
-    gradients = [shaped(g, np.float32) for g in gradients_of(case)[:steps]]
+    params = cast(shaped(start()), np.float32)
+    gradients = [shaped(g, np.float32) for g in gradients_of(name)[:steps]]
     rates = rates_of(case)
 
     def flat(layers: dict[str, Any]) -> dict[str, Any]:

@@ -213,7 +213,7 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["plot", "losses", "file"], "load needs a saved trajectory of the format"),
         (["plott"], "did you mean 'plot'"),
         (["run", "--stepz", "3"], "unrecognized arguments: --stepz; did you mean '--steps'"),
-        (["run", "adam", "--step", "3"], "unrecognized arguments: --step; did"),
+        (["run", "adam", "--step", "3"], "unrecognized arguments: --step 3; did"),
         (["run", "adam", "--problem", "quadratic_bowl:kapa=3"], "did you mean 'kappa'"),
         (["run", "paratrooper", "--set", "eps=1" + "0" * 400], "needs finite eps >= 0"),
         (["run", "adam", "--every", "0"], "every >= 1, got every=0"),

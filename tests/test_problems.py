@@ -21,7 +21,7 @@ import flint
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy import optimize, stats  # type: ignore[import-untyped]
+from scipy import optimize, stats
 
 import problems
 from problems import Problem, _arithmetic, _random

@@ -333,7 +333,7 @@ def test_step_refuses_a_state_that_is_not_the_optimizers(
 
 def test_step_needs_a_state() -> None:
     """Whatever else comes is named, and what to do."""
-    with pytest.raises(TypeError, match=r"Adam.step needs a State, got state=None; start from init"):
+    with pytest.raises(TypeError, match=r"needs a State, got state=None; start from init"):
         pr.Adam().step(None, grads())  # type: ignore[arg-type]
 
 

@@ -348,15 +348,14 @@ def test_load_refuses_what_does_not_belong_together(tmp_path: Path) -> None:
         {"about": np.array(json.dumps({k: v for k, v in about.items() if k != gone}))}
         for gone in about
     ]
-    broken += [
-        {"about": np.array(json.dumps(about | changed))}
-        for changed in ({"t": "a"}, {"t": 99}, {"batch_axes": 5}, {"warmup": "foo"}, {"layers": []})
-    ]
+    wrong: list[dict[str, Any]] = [{"t": "a"}, {"t": 99}, {"batch_axes": 5}, {"warmup": "foo"}]
+    wrong += [{"layers": []}, {"scalars": "foo"}]
+    broken += [{"about": np.array(json.dumps(about | changed))} for changed in wrong]
     broken += [{name: None} for name in ("t", "losses", "rates", "state/theta/0", "state/slow/0")]
     broken += [{"rates": np.array(["a"] * 5)}, {"losses": np.zeros(3)}, {"state/m/0": np.zeros(7)}]
 
-    for changed in broken:
-        kept = {k: v for k, v in (arrays | changed).items() if v is not None}
+    for part in broken:
+        kept = {k: v for k, v in (arrays | part).items() if v is not None}
         np.savez(path, **kept)
         with pytest.raises(ValueError, match="load needs a saved trajectory"):
             pr.load(path)

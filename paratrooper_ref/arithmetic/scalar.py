@@ -283,7 +283,7 @@ def kind(scalars: str, dtype: np.dtype[Any]) -> Kind:
     if scalars == "array" and not dtype.hasobject:
         return _Naive(dtype)
     msg = (
-        'init needs scalars to be "exact", "float64" or, with floating arrays, "array", '
+        'scalars need to be "exact", "float64" or, with floating arrays, "array", '
         f"got scalars={scalars!r} with {dtype} arrays"
     )
     raise ValueError(msg)

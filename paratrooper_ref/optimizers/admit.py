@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paratrooper_ref.arithmetic import finite
+from paratrooper_ref.arithmetic import finite, kind
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.optimizers.state import Array, NonFiniteError, State
 
@@ -53,7 +53,9 @@ def admitted_state(optimizer: Optimizer, state: State) -> State:
                 msg = f"{who} needs state.{slot}[{name!r}] to be {like}, got {got}"
                 raise ValueError(msg)
         slots[slot] = {name: owned(layers[name]) for name in params}
-    batch = next(iter(params.values())).shape[: state.batch_axes]
+    first = next(iter(params.values()))
+    kind(state.scalars, first.dtype)  # refuses an unknown mode
+    batch = first.shape[: state.batch_axes]
     alive = _alive(who, state, batch)
     warmup = _warmup(who, state.warmup, batch)
     return replace(state, t=int(t), params=params, alive=alive, warmup=warmup, **slots)
