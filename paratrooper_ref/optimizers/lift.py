@@ -164,7 +164,7 @@ def _chosen(
     if (warmup == "none").any():
         optimizer.warn_if_stuck(depth=4)
     chosen: str | Array = str(warmup) if not state.batch else shut(warmup)
-    return replace(state, warmup=chosen), {"h": found["h"].reshape(state.batch)[()]}
+    return replace(state, warmup=chosen), {"h": shut(found["h"].reshape(state.batch))}
 
 
 def _recorded(
