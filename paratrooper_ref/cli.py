@@ -27,6 +27,7 @@ from paratrooper_ref import __version__
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.explain import explain, number
 from paratrooper_ref.files import replacing
+from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 DONE: Final = 0
 USAGE: Final = 2
+PICTURES: Final = ("curves", "losses", "paths", "trust")
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
 FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"
 
@@ -54,7 +56,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' =]+)", message)
-        known = [*self._option_string_actions, *(self.verbs or ())]
+        known = [*(self.verbs or self._option_string_actions)]
         hint = f"; {nearest(unknown[1], known)}" if unknown else ""
         sys.stderr.write(f"{self.prog}: {message.partition(' (choose')[0]}{hint}\n")
         sys.exit(USAGE)
@@ -102,12 +104,23 @@ def _parser() -> argparse.ArgumentParser:
     )
     verb.add_argument("optimizer", nargs="*", help=f"any of {FAMILY}; all if none")
     _add_run_arguments(verb, many=True)
-    verb.add_argument("--lr", default="sweep", help="a learning rate, or 'sweep' (default)")
+    verb.add_argument(
+        "--lr",
+        default="sweep",
+        help="a learning rate, or 'sweep' (default): ten multiples of each optimizer's own, from "
+        "a tenth to a hundred times",
+    )
     verb.add_argument("--steps", type=_integer, default=500, help="steps to take (default 500)")
     verb.add_argument("--schedule", help=f"{', '.join(SCHEDULES)}, such as plateau:patience=5")
-    verb.add_argument("--every", type=_integer, default=1, help="record every n-th step")
-    verb.add_argument("--out", type=Path, default=Path("paratrooper-run"), help="folder to write")
-    verb.add_argument("--jobs", type=_integer, default=os.cpu_count() or 1, help="processes to use")
+    verb.add_argument("--every", type=_integer, default=1, help="record every n-th step (1)")
+    verb.add_argument(
+        "--out",
+        type=Path,
+        default=Path("paratrooper-run"),
+        help="folder to write to (default paratrooper-run); files of the same name are replaced",
+    )
+    cores = os.cpu_count() or 1
+    verb.add_argument("--jobs", type=_integer, default=cores, help=f"processes to use ({cores})")
     verb.add_argument("--no-figure", action="store_true", help="draw nothing")
     verb.add_argument("--json", action="store_true", help="print the summary as JSON")
     verb.set_defaults(act=_run, parser=verb)
@@ -136,12 +149,13 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: paratrooper-ref plot losses paratrooper-run/rosenbrock-*.npz",
     )
     verb.add_argument("what", help="curves, paths, losses, trust, or the tag of a line")
-    verb.add_argument("file", nargs="*", type=Path, help="saved trajectories")
-    verb.add_argument("-o", "--out", type=Path, help="the picture to write (png, pdf, svg)")
+    several = "saved trajectories; several for losses and paths"
+    verb.add_argument("file", nargs="*", type=Path, help=several)
+    verb.add_argument("-o", "--out", type=Path, help="the picture, such as x.pdf (WHAT.png)")
     verb.add_argument("--layer", help="which layer of a line (default: the first)")
-    verb.add_argument("--beta1", type=float, default=0.95)
-    verb.add_argument("--beta2", type=float, default=0.999)
-    verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves")
+    verb.add_argument("--beta1", type=float, default=0.95, help="of the curves (default 0.95)")
+    verb.add_argument("--beta2", type=float, default=0.999, help="of the curves (default 0.999)")
+    verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves (2000)")
     verb.set_defaults(act=_plot, parser=verb)
     return parser
 
@@ -150,8 +164,8 @@ def _add_run_arguments(verb: argparse.ArgumentParser, *, many: bool) -> None:
     verb.add_argument(
         "--problem",
         action="append" if many else "store",
-        help="a problem, such as rosenbrock or linear_net:depth=3,skip=layer"
-        + (" (repeat for several)" if many else " (default rosenbrock)"),
+        help="a problem, such as rosenbrock or linear_net:depth=3,skip=layer; a wrong name lists "
+        "them all" + (" (repeat for several)" if many else " (default rosenbrock)"),
     )
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter"
@@ -161,7 +175,7 @@ def _add_run_arguments(verb: argparse.ArgumentParser, *, many: bool) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    names = args.optimizer or list(OPTIMIZERS)
+    names = [name.lower() for name in args.optimizer] or list(OPTIMIZERS)
     optimizers = {name: _optimizer(name, args.set, all_of=names) for name in names}
     problems = [_problem(p, args) for p in args.problem or MAIN_PROBLEMS]
     multiples: tuple[float, ...] = MULTIPLES
@@ -194,7 +208,7 @@ def _run(args: argparse.Namespace) -> int:
     else:
         print(table(entries))
         if len(multiples) > 1:
-            span = f"{multiples[0]:g} to {multiples[-1]:g} times its default"
+            span = f"{multiples[0]:g} to {multiples[-1]:g} times its own"
             print(f"\neach at the best of {len(multiples)} learning rates, {span}")
         picture = f"; look at {files[-1]}" if figures else ""
         print(f"saved {len(files)} files in {args.out}{picture}")
@@ -202,7 +216,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _explain(args: argparse.Namespace) -> int:
-    optimizer = _optimizer(args.optimizer, args.set)
+    optimizer = _optimizer(args.optimizer.lower(), args.set)
     if args.lr is not None:
         optimizer = optimizer.at_rate(args.lr)
     problem = _problem(args.problem or "rosenbrock", args)
@@ -246,6 +260,8 @@ def _plot(args: argparse.Namespace) -> int:
         if args.what == "curves":
             ax = plots.curves(beta1=args.beta1, beta2=args.beta2, steps=args.steps)
         else:
+            if not args.file and args.what not in (*PICTURES, *TAGS):
+                _known("picture", args.what, [*PICTURES, *TAGS])
             if not args.file:
                 msg = f"plot {args.what} needs files that 'run' has saved, got none"
                 raise ValueError(msg)
@@ -280,8 +296,8 @@ def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | 
         return plots.trust(runs[0])
     tags = set().union(*(tags for tags in runs[0].lines.values()))
     if what not in tags:
-        known = nearest(what, ["curves", "losses", "paths", "trust", *sorted(tags)])
-        msg = f"plot needs something it can draw, got {what!r}; {known}"
+        _known("picture", what, [*PICTURES, *TAGS])
+        msg = f"plot {what} needs a run with that line, got one of {runs[0].optimizer.name}"
         raise ValueError(msg)
     return plots.line(runs[0], what, layer=layer)
 
@@ -434,7 +450,7 @@ def _matplotlib() -> ModuleType:
     try:
         import matplotlib as mpl
     except ImportError:
-        msg = "figures need matplotlib: pip install 'paratrooper-ref[plot]', or use --no-figure"
+        msg = "figures need matplotlib: install it (the extra 'plot'), or use --no-figure"
         raise ImportError(msg) from None
     mpl.use("Agg")
     from paratrooper_ref import plots

@@ -18,6 +18,9 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     OSError
         If it cannot be written; the old file, if any, stays as it is.
     """
+    if not path.parent.is_dir():
+        msg = f"a folder is needed for {path.name}, got {path.parent}, which is none"
+        raise FileNotFoundError(msg)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:

@@ -337,11 +337,13 @@ def overview(entries: Sequence[Entry]) -> Figure:
         columns = (["plane"] if planes else []) + ["losses"] + (["sweep"] if swept else [])
         widths = {"plane": 1.55, "losses": 1.15, "sweep": 1.0}
         rows = max(2, len(problems)) if planes else len(problems)
-        size = (4.6 * sum(widths[c] for c in columns), 3.6 * rows + 0.9)
-        figure: Figure = plt.figure(figsize=size)
-        grid = figure.add_gridspec(
+        wide = max(6.4, 4.6 * sum(widths[c] for c in columns))
+        high = 3.6 * rows + 0.9
+        figure: Figure = plt.figure(figsize=(wide, high))
+        grid = figure.add_gridspec(  # margins in inches, so that labels fit at every size
             rows, len(columns), width_ratios=[widths[c] for c in columns],
-            left=0.055, right=0.985, top=0.93, bottom=0.135, wspace=0.27, hspace=0.42,
+            left=0.9 / wide, right=1 - 0.25 / wide, top=1 - 0.55 / high, bottom=1.1 / high,
+            wspace=0.27, hspace=0.42,
         )
         for group in planes:
             problem = group[0].best.problem
@@ -362,7 +364,7 @@ def overview(entries: Sequence[Entry]) -> Figure:
                 ax.set(title="where each learning rate ends", ylabel="")
         handles, labels = _legend(entries)
         figure.legend(
-            handles, labels, loc="lower center", ncols=min(11, len(labels)),
+            handles, labels, loc="lower center", ncols=max(1, min(len(labels), int(wide / 1.45))),
             bbox_to_anchor=(0.5, 0.008), handlelength=1.9, columnspacing=1.5,
         )
     return figure
@@ -390,7 +392,7 @@ def _axes(ax: Axes | None) -> Axes:
 def _cut_above(ax: Axes, top: float) -> None:
     """Leave what is above ``top`` beyond the edge, with a margin for the rest."""
     shown = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
-    shown = shown[(shown > 0) & (shown <= top)]
+    shown = shown[(shown > 0) & (shown <= max(top, 0))]
     if shown.size:
         low, high = np.log10([shown.min(), shown.max()])
         margin = 0.05 * max(high - low, 0.1)

@@ -77,6 +77,10 @@ class Trajectory:
     state: State
     stopped: str | None = None
 
+    def __repr__(self) -> str:
+        what = f"{self.optimizer.name} on {self.problem.name}, t = {_span(self.t)}"
+        return f"<trajectory of {what}{'; ' + self.stopped if self.stopped else ''}>"
+
     def state_at(self, t: int) -> State:
         """Return the state after step t.
 
@@ -107,7 +111,8 @@ class Trajectory:
     ) -> Trajectory:
         """Return the run of ``steps`` more steps from time ``at``, by default the last.
 
-        The bits are those of a run that was never interrupted.
+        Its first row is that time; what was before stays in this trajectory.  The bits are those
+        of a run that was never interrupted.
 
         Raises
         ------
@@ -184,7 +189,7 @@ class Trajectory:
     def _row(self, t: int) -> int:
         rows = np.flatnonzero(self.t == t)
         if not rows.size:
-            msg = f"state_at needs a recorded time, got t={t}; recorded: {_span(self.t)}"
+            msg = f"a recorded time is needed, got t={t}; recorded: {_span(self.t)}"
             raise ValueError(msg)
         return int(rows[0])
 

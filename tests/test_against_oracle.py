@@ -416,7 +416,7 @@ def specs(draw_from: st.DrawFn) -> tuple[str, dict[str, Any]]:
         return algorithm, {
             "inner": (inner, hyper), "k": one(st.integers(1, 9)), "alpha": one(st.floats(0, 1))
         }
-    bound = st.one_of(st.floats(0, 20), st.just(0.0))
+    bound = st.just(0.0) | st.floats(1e-9, 20)
     choices: dict[str, st.SearchStrategy[Any]] = {
         "lr": st.floats(1e-6, 0.5),
         "momentum": st.floats(0, 0.99),
@@ -430,7 +430,7 @@ def specs(draw_from: st.DrawFn) -> tuple[str, dict[str, Any]]:
         "warmup": st.sampled_from(["momentum", "none", "auto"]),
         "l2": DECAYS,
         "eps_inside_root": st.booleans(),
-        "trust_coefficient": st.floats(0, 1),
+        "trust_coefficient": st.just(0.0) | st.floats(1e-9, 1),  # a subnormal has fewer digits
         "form": st.sampled_from(["2017", "2019"]),
         "norm_lower": bound,
         "norm_upper": st.one_of(bound, st.just(math.inf)),

@@ -8,7 +8,7 @@ from typing import Any
 import flint
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from paratrooper_ref.arithmetic import (
@@ -59,6 +59,10 @@ points = st.tuples(balls, st.fractions(-1, 1)).map(
 )
 
 
+ONE, THREE = (Ball(1, 0, 0), Fraction(1)), (Ball(3, 0, 0), Fraction(3))
+
+
+@example(ONE, THREE, "truediv", 20)  # no radius to hide the remainder in
 @given(points, points, st.sampled_from(["add", "sub", "mul", "truediv"]), st.integers(10, 120))
 def test_an_operation_of_balls_holds_that_of_their_points(
     a: tuple[Ball, Fraction], b: tuple[Ball, Fraction], name: str, bits: int
@@ -168,6 +172,29 @@ def test_ties_and_far_ends_are_decided() -> None:
     assert float(exact(0.999) ** 10**9) == 0.0
     assert float(1 - exact(0.999) ** 10**9) == 1.0
     assert 1 - exact(0.999) ** 10**6 < 1 - exact(0.5) ** 10**4
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("away", [20, 300, 5000])
+def test_beside_a_tie_a_scalar_is_rounded_once(dtype: Any, sign: int, away: int) -> None:
+    """Half a unit and 2**-away of it: down below a tie, up above it, to the even one at it.
+
+    Among subnormal numbers a first rounding to the dtype's precision would make a tie of it; and
+    a ball of 256 bits may hold both sides of it, whatever its sign.
+    """
+    info = np.finfo(dtype)
+    unit = exact(0.5) ** (info.nmant - int(info.minexp))  # of the subnormal numbers
+    ulp = exact(0.5) ** int(info.nmant)  # of those from 1
+    array = np.ones(1, dtype)
+
+    for half, below, at, above in ((0.5, 0, 0, 1), (1.5, 1, 2, 2), (2.5, 2, 2, 3)):
+        for side, whole in ((-1, below), (0, at), (1, above)):
+            x = half + side * exact(0.5) ** away
+            subnormal, normal = (sign * (x * unit)).met(array), (sign * (1 + x * ulp)).met(array)
+            assert subnormal == sign * whole * info.smallest_subnormal
+            assert normal == sign * (1 + whole * info.eps)
+            assert type(subnormal) is type(normal) is dtype
 
 
 @given(st.floats(0.5, 1, exclude_max=True), st.integers(1, 10**9))

@@ -137,4 +137,4 @@ def test_readme_lists_every_optimizer_and_fits_a_screen_or_so() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", readme):
         if target != "problems/":  # the sources may be installed elsewhere
             assert (HERE / target).exists(), target
-    assert len(readme.splitlines()) <= 90
+    assert len(readme.splitlines()) <= 100

@@ -309,7 +309,7 @@ def test_state_at_says_what_is_missing() -> None:
     sparse = pr.run(pr.Adam(), problems.booth(), 9, every=4)
     brief = pr.run(pr.Adam(), problems.booth(), 9, record=("theta",))
 
-    with pytest.raises(ValueError, match=r"got t=3; recorded: 0, 4, 8, \.\.\., 9"):
+    with pytest.raises(ValueError, match=r"needed, got t=3; recorded: 0, 4, 8, \.\.\., 9"):
         sparse.state_at(3)
     with pytest.raises(ValueError, match="run with record='all'"):
         brief.state_at(3)

@@ -10,7 +10,8 @@ kind, and the kinds are the scalar modes of a run:
 ``"float64"``
     every operation rounded to double, as a careful backend does on the host.
 ``"array"``
-    every operation rounded to the dtype of the arrays, as optax does on the device.
+    every operation rounded to the dtype of the arrays, hyperparameters included.  (optax and
+    torch's capturable RAdam mix: 2 / (1 - beta2) in double, beta2**t in the arrays' dtype.)
 
 In the two naive kinds ``beta**t`` is the correctly rounded power of the rounded beta, as a
 good libm's is, and the same on every machine.

@@ -50,7 +50,7 @@ def adam(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Adam(Optimizer):
     """Adaptive moment estimation, with L2 decay.
 

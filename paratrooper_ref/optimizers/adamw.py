@@ -52,7 +52,7 @@ def adamw(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class AdamW(Optimizer):
     """Adam with decoupled decay.
 

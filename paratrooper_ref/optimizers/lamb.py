@@ -76,7 +76,7 @@ def lamb(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LAMB(Optimizer):
     """Layer-wise adaptive moments.
 

@@ -91,7 +91,7 @@ def lars_2019(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LARS(Optimizer):
     """Layer-wise adaptive rate scaling.
 

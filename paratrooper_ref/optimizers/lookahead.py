@@ -37,7 +37,7 @@ def lookahead(t: int, theta: Number, slow: Number, *, k: int, alpha: Number) -> 
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Lookahead(Optimizer):
     """Slow weights around any optimizer.
 

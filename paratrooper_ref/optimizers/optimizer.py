@@ -14,7 +14,7 @@ from paratrooper_ref.optimizers.lift import Rule, advance, begin, parameters
 from paratrooper_ref.optimizers.state import SLOTS, Lines, State
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Optimizer(ABC):
     """The hyperparameters of an optimizer, and the rules that its step runs in turn.
 
@@ -25,6 +25,13 @@ class Optimizer(ABC):
     inner: ClassVar[Optimizer | None] = None
     # Nested tuples, not a mapping: an optimizer must hash, as its scalars are kept by it.
     layers: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = field(default=(), repr=False)
+
+    def __repr__(self) -> str:
+        hyper = {} if self.inner is None else {"inner": self.inner}
+        hyper |= {f.name: getattr(self, f.name) for f in fields(self) if f.metadata}
+        shown = f"{self.name}({', '.join(f'{name}={value!r}' for name, value in hyper.items())})"
+        own = {name: dict(own) for name, own in self.layers}
+        return f"{shown}.for_layers({own})" if own else shown
 
     @abstractmethod
     def stages(self) -> tuple[Rule, ...]:

@@ -95,7 +95,7 @@ def paratrooper(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Paratrooper(Optimizer):
     """Ranger with a layer-wise trust ratio under a falling ceiling.
 

@@ -79,7 +79,7 @@ def radam(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RAdam(Optimizer):
     """Rectified Adam, with L2 decay.
 

@@ -79,7 +79,7 @@ def radamw(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RAdamW(Optimizer):
     """Rectified Adam with decoupled decay.
 

@@ -25,7 +25,7 @@ from paratrooper_ref.optimizers.optimizer import Optimizer
 from paratrooper_ref.optimizers.radamw import radamw
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Ranger(Optimizer):
     """Rectified Adam with decoupled decay, and slow weights.
 

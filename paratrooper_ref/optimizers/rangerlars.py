@@ -86,7 +86,7 @@ def rangerlars(
     return locals()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RangerLars(Optimizer):
     """Ranger with a layer-wise trust ratio between fixed bounds.
 
