@@ -99,12 +99,15 @@ def test_a_step_changes_nothing_that_it_is_given(
     assert [content(x) for x in arrays_of(after, lines)] == found
 
 
-def test_init_copies_its_parameters() -> None:
-    """The caller's array may go on changing."""
+@pytest.mark.parametrize("seen", ["as it is", "through a read-only view"])
+def test_init_copies_its_parameters(seen: str) -> None:
+    """The caller's array may go on changing, also behind a view that cannot be written to."""
     x = np.array([1.0, 2.0])
+    mine = x if seen == "as it is" else x.view()
+    mine.flags.writeable = seen == "as it is"
     optimizer = pr.Ranger()
 
-    state = optimizer.init({"x": x})
+    state = optimizer.init({"x": mine})
     x[0] = 99
 
     assert x.flags.writeable

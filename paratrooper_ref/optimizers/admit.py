@@ -24,7 +24,9 @@ def admitted_params(
 ) -> dict[str, Array]:
     """Return read-only copies of the parameters, all of one number system and batch."""
     who = f"{optimizer.name}.init"
-    return _layers(optimizer, who, params, batch_axes)
+    arrays = _layers(optimizer, who, params, batch_axes)
+    # A read-only view may be of an array that somebody else can write to.
+    return {name: x if x is not params[name] else shut(x.copy()) for name, x in arrays.items()}
 
 
 def admitted_state(optimizer: Optimizer, state: State) -> State:
