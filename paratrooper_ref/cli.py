@@ -1,7 +1,7 @@
-"""The command line: run, explain, plot.
+"""The command line: run, explain, plot, golden.
 
-Exit status: 0 success, 2 bad usage or input (one line on stderr), 130 interrupted.  1 (a check
-failed) and 3 (nothing ran) are kept for the verbs that check.
+Exit status: 0 success, 1 a check failed, 2 bad usage or input (one line on stderr), 3 there was
+nothing to check, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from paratrooper_ref import __version__
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.explain import explain, number
 from paratrooper_ref.files import replacing
+from paratrooper_ref.golden.commands import add_verbs
+from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
     from problems import Problem
 
 DONE: Final = 0
+FAILED: Final = 1
 USAGE: Final = 2
 PICTURES: Final = ("curves", "losses", "paths", "trust")
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
@@ -76,6 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("paratrooper-ref: interrupted\n")
         return 130
+    except (GoldenError, Unproved) as error:
+        sys.stderr.write(f"paratrooper-ref: {error}\n")
+        return FAILED
     except (ValueError, TypeError, OSError, ImportError, ArithmeticError, BrokenExecutor) as error:
         text = " ".join(str(error).split())
         sys.stderr.write(f"paratrooper-ref: {text or type(error).__name__}\n")
@@ -157,6 +163,14 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--beta2", type=float, default=0.999, help="of the curves (default 0.999)")
     verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves (2000)")
     verb.set_defaults(act=_plot, parser=verb)
+
+    golden = verbs.add_parser(
+        "golden",
+        help="the corpus of proved trajectories: list, show, generate, verify, diff, export",
+        description="The golden corpus: trajectories whose every digit is proved.",
+        epilog="example: paratrooper-ref golden verify --prove",
+    )
+    golden.verbs = add_verbs(golden, _Parser)
     return parser
 
 

@@ -1,8 +1,9 @@
 """What a step may do with arrays besides + - * /: a few functions, exact about their order.
 
 They take float arrays of any precision and object arrays of any number with the operations
-used: ``flint.arb``, ``fractions.Fraction`` (where no root is taken), ``mpmath.mpf``.  The last
-axis is the layer; axes before it are a batch.  Only correctly rounded operations occur, in a
+used: ``flint.arb``, ``fractions.Fraction`` (where no root is taken), ``mpmath.mpf``; what is no
+NumPy array, such as `Running`, brings them as methods.  The last axis is the layer; axes before
+it are a batch.  Only correctly rounded operations occur, in a
 fixed order, so the bits are the same on every IEEE machine and NumPy release.
 """
 
@@ -21,7 +22,7 @@ from paratrooper_ref.arithmetic.scalar import Scalar, Undecided, method
 
 def sqrt(x: Any) -> Any:
     """Return the square root of a scalar, or of each element."""
-    if type(x) is Scalar:
+    if not isinstance(x, np.ndarray):
         return x.sqrt()
     if x.dtype.hasobject:
         return _each(lambda a: method(a, "sqrt"), x)
@@ -45,6 +46,8 @@ def total(x: Any) -> Any:
     >>> total(np.array([1e16, 1.0, 1.0, 1.0]))  # (1e16 + 1) + (1 + 1)
     array([1.e+16])
     """
+    if not isinstance(x, np.ndarray):
+        return x.total()
     while (n := x.shape[-1]) > 1:
         pairs = x[..., : n - n % 2 : 2] + x[..., 1::2]
         x = np.concatenate([pairs, x[..., n - 1 :]], axis=-1) if n % 2 else pairs
@@ -62,6 +65,8 @@ def norm(x: Any) -> Any:
 
 def at_least(lower: Any, x: Any) -> Any:
     """Return max(lower, x) of each element; of balls, the ball of the larger numbers."""
+    if not isinstance(x, np.ndarray):
+        return x.at_least(lower)
     lower = _bound(lower, x)
     if not x.dtype.hasobject:
         return np.maximum(lower, x)
@@ -70,6 +75,8 @@ def at_least(lower: Any, x: Any) -> Any:
 
 def at_most(upper: Any, x: Any) -> Any:
     """Return min(upper, x) of each element; of balls, the ball of the smaller numbers."""
+    if not isinstance(x, np.ndarray):
+        return x.at_most(upper)
     upper = _bound(upper, x)
     if not x.dtype.hasobject:
         return np.minimum(upper, x)
@@ -92,6 +99,8 @@ def unless_zero(value: Any, *norms: Any) -> Any:
     Undecided
         Where a ball does not tell whether a norm is 0.
     """
+    if not isinstance(value, np.ndarray):
+        return value.unless_zero(*norms)
     zero = certainly(operator.eq, norms[0], 0)
     for other in norms[1:]:
         zero = zero | certainly(operator.eq, other, 0)
@@ -112,6 +121,8 @@ def certainly(op: Callable[[Any, Any], Any], x: Any, y: float) -> Any:
     Undecided
         Where an element (a ball) answers no to the question and to its opposite.
     """
+    if not isinstance(x, np.ndarray):
+        return x.certainly(op, y)
     yes = np.asarray(op(x, y), dtype=bool)
     if not x.dtype.hasobject:
         return yes

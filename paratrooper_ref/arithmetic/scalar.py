@@ -72,6 +72,8 @@ class Scalar:
 
     def met(self, array: Any) -> Any:
         """Return this number in the arithmetic of the array: a float is rounded once."""
+        if not isinstance(array, np.ndarray):
+            return array.taking(self)
         dtype = array.dtype
         if dtype.hasobject:
             return self.kind.to_number(self, type(array.flat[0]))

@@ -23,7 +23,6 @@ from paratrooper_ref.optimizers.admit import (
     shut,
 )
 from paratrooper_ref.optimizers.state import SLOTS, Array, Lines, State
-from paratrooper_ref.optimizers.warmup import first_batch
 
 if TYPE_CHECKING:
     from paratrooper_ref.optimizers.optimizer import Optimizer
@@ -95,6 +94,39 @@ def advance(
     return replace(state, t=t, params=params, alive=alive, **after), Lines(tagged, model)
 
 
+def evaluated(
+    optimizer: Optimizer,
+    state: State,
+    grads: Mapping[str, Any],
+    lr: float | None,
+    number: Callable[[str, str, Array], Any],
+) -> tuple[dict[str, Names], Names]:
+    """Return the names of a step's rules, by layer, and of the model, in another arithmetic.
+
+    The same lines as `advance` runs, on whatever ``number(layer, slot, array)`` makes of the
+    arrays ("g" is the gradient); for one trajectory, with ``state.scalars`` as they are.
+    """
+    moving = {name: g for name, g in grads.items() if g is not None}
+    given: dict[str, Names] = {}
+    for name, g in moving.items():
+        names = inputs(optimizer, state, name, np.asarray(g).reshape(-1), lr)
+        arrays = ("theta", *optimizer.slots(), "g")
+        given[name] = names | {slot: number(name, slot, names[slot]) for slot in arrays}
+    warmup, model = state.warmup, {}
+    hyper = _hyper(optimizer, None, kind(state.scalars, next(iter(state.params.values())).dtype))
+    if hyper.get("warmup") == "auto" and warmup is None and moving:
+        gradients = [given[name]["g"] for name in state.params if name in moving]
+        model = optimizer.first_batch(gradients, beta1=hyper["beta1"], beta2=hyper["beta2"])
+        warmup = "momentum" if bool(np.all(model["small"])) else "none"
+    elif hyper.get("warmup") != "auto":
+        warmup = hyper.get("warmup")
+    with np.errstate(all="ignore"):
+        return {
+            name: _staged(optimizer.stages(), names | {"warmup": warmup})
+            for name, names in given.items()
+        }, model
+
+
 def inputs(optimizer: Optimizer, state: State, layer: str, g: Array, lr: float | None) -> Names:
     """Return all that the rules of a step may ask for, for one layer, as ``(*batch, n)``."""
     arithmetic = kind(state.scalars, g.dtype)
@@ -159,7 +191,7 @@ def _chosen(
         return replace(state, warmup=told), {}
     if state.warmup is not None or not gradients:
         return state, {}
-    found = first_batch(gradients, beta1=hyper["beta1"], beta2=hyper["beta2"])
+    found = optimizer.first_batch(gradients, beta1=hyper["beta1"], beta2=hyper["beta2"])
     warmup = np.where(found["small"], "momentum", "none")[..., 0]
     if (warmup == "none").any():
         optimizer.warn_if_stuck(depth=4)

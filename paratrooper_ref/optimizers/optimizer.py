@@ -12,6 +12,7 @@ from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.optimizers.hyper import check, nearest
 from paratrooper_ref.optimizers.lift import Rule, advance, begin, parameters
 from paratrooper_ref.optimizers.state import SLOTS, Lines, State
+from paratrooper_ref.optimizers.warmup import first_batch
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -23,6 +24,7 @@ class Optimizer(ABC):
 
     algorithm: ClassVar[str]
     inner: ClassVar[Optimizer | None] = None
+    first_batch: ClassVar[Rule] = staticmethod(first_batch)
     # Nested tuples, not a mapping: an optimizer must hash, as its scalars are kept by it.
     layers: tuple[tuple[str, tuple[tuple[str, Any], ...]], ...] = field(default=(), repr=False)
 

@@ -1,0 +1,312 @@
+"""Running error: numbers with a bound on what rounding may have done to them.
+
+A `Running` holds float64 values and, for each, a bound on how far *any* honest evaluation of
+the same operations in a declared `Format` can be from the real number that they define.  Each
+operation passes on the errors of its operands, as its partial derivatives tell, and adds its
+own: a correctly rounded operation returns x (1 + d) + e with |d| <= unit and |e| <= tiny.
+
+The bound is rigorous, not first order: products of errors are kept, a rounding is charged on
+the largest number that may be rounded, |value| + 2 error, and every bound is stretched by
+2**-40, more than the arithmetic on the bounds themselves can lose.  It needs no safety factor.
+
+A Running behaves in a rule like an array of shape (*batch, n); one of plain floats may stand in
+an object array.  What a comparison cannot decide raises Undecided; clamps need no decision.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import ball
+from paratrooper_ref.arithmetic.scalar import EXACT, START_BITS, Scalar, Undecided
+
+STRETCH: Final = 1 + 2.0**-40
+LIBM_ROUNDINGS: Final = 8  # exp, sin and their like: 4 units in the last place, as NumPy admits
+
+
+@dataclass(frozen=True)
+class Format:
+    """A floating format as the bound sees it, and the order in which it adds.
+
+    Parameters
+    ----------
+    name : str
+    precision : int
+        Bits of the significand; a rounding errs by at most 2**-precision of the result.
+    least : int
+        The smallest positive number is 2**least; underflow errs by at most half of it.
+    sums : {"any", "neighbours"}
+        Bound sums for every order of summation, or for the reference's own.
+    """
+
+    name: str
+    precision: int
+    least: int
+    sums: Literal["any", "neighbours"] = "any"
+
+    @cached_property
+    def unit(self) -> float:
+        """The unit roundoff."""
+        return math.ldexp(1, -self.precision)
+
+    @cached_property
+    def tiny(self) -> float:
+        """What an underflowing operation may lose, at least the smallest double."""
+        return max(math.ldexp(1, self.least - 1), math.ldexp(1, -1074))
+
+    def summing(self, n: int) -> float:
+        """Return the relative error of a sum of n terms, of the sum of their magnitudes."""
+        roundings = n - 1 if self.sums == "any" else (n - 1).bit_length()
+        return roundings * self.unit / (1 - roundings * self.unit)
+
+    def holds(self, x: Scalar) -> bool:
+        """Return whether an exact scalar is a number of this format."""
+        exact = EXACT.enclosed(x, START_BITS)
+        found = ball.rounded(exact, self.precision, self.least)
+        if exact.rad or found is None:
+            return False
+        mid, exp = found
+        shift = min(exp, exact.exp)
+        return mid << (exp - shift) == exact.mid << (exact.exp - shift)
+
+
+FLOAT64: Final = Format("float64", 53, -1074)
+FLOAT32: Final = Format("float32", 24, -149)
+REFERENCE: Final = Format("float64, neighbours added", 53, -1074, "neighbours")
+
+
+class Running:
+    """Values, and bounds on their distance from the real numbers that they stand for.
+
+    Parameters
+    ----------
+    value : float or float64 array
+    error : float or float64 array, of the same shape
+        At least |value - real number|, for this value and for any that honest arithmetic in
+        the format may have instead; 0 for a number that is given.
+    format : Format
+
+    Examples
+    --------
+    >>> third = Running(1.0, 0.0, FLOAT64) / 3
+    >>> 2.0**-53 / 3 <= third.error <= 2.0**-53 / 2.99
+    True
+    """
+
+    __slots__ = ("error", "format", "value")
+    __array_ufunc__ = None  # NumPy leaves mixed operations to us
+
+    def __init__(self, value: Any, error: Any = 0.0, format: Format = REFERENCE) -> None:
+        self.value, self.error, self.format = value, error, format
+
+    def __repr__(self) -> str:
+        return f"Running({self.value}, {self.error}, {self.format.name})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the values."""
+        return np.shape(self.value)
+
+    def taking(self, x: Any) -> Running:
+        """Return a number in this arithmetic: an exact scalar is rounded once, here."""
+        if isinstance(x, Running):
+            return x
+        if type(x) is not Scalar:
+            return Running(float(x), 0.0, self.format)
+        key = ("running", self.format)
+        if key not in x.known:
+            value = float(x)
+            loses = math.isfinite(value) and not self.format.holds(x)
+            twice = self.format.unit + FLOAT64.unit  # it comes as a double
+            error = twice * abs(value) * STRETCH + self.format.tiny if loses else 0.0
+            x.known[key] = Running(value, error, self.format)
+        known: Running = x.known[key]
+        return known
+
+    def _rounded(self, value: Any, passed: Any, inexact: Any = True) -> Running:
+        """Return a result: the errors passed on, and one rounding; none of an exact 0."""
+        unit = self.format.unit
+        error = ((1 + 2 * unit) * STRETCH) * passed + (unit * STRETCH) * abs(value)
+        if inexact is not False:
+            error = error + self.format.tiny * inexact
+        return Running(value, error, self.format)
+
+    def _zero(self) -> Any:
+        return (self.value == 0) & (self.error == 0)
+
+    def __add__(self, other: Any) -> Running:
+        b = self.taking(other)
+        passed = self.error + b.error
+        result = self._rounded(self.value + b.value, passed, inexact=False)
+        result.error = _where(self._zero() | b._zero(), passed, result.error)  # + 0 is exact
+        return result
+
+    def __neg__(self) -> Running:
+        return Running(-self.value, self.error, self.format)
+
+    def __sub__(self, other: Any) -> Running:
+        return self + -self.taking(other)
+
+    def __rsub__(self, other: Any) -> Running:
+        return self.taking(other) - self
+
+    def __mul__(self, other: Any) -> Running:
+        a, b = self, self.taking(other)
+        passed = abs(a.value) * b.error + abs(b.value) * a.error + a.error * b.error
+        return self._rounded(a.value * b.value, passed, _not(a._zero() | b._zero()))
+
+    def __truediv__(self, other: Any) -> Running:
+        a, b = self, self.taking(other)
+        # a'/b' - a/b = (a' - a)/b' - (a/b)(b' - b)/b', where |b'| may be 2 errors below |value|
+        quotient = _over(abs(a.value) + a.error, abs(b.value) - b.error)
+        passed = _over(a.error + _times(quotient, b.error), abs(b.value) - 2 * b.error)
+        return self._rounded(_ratio(a.value, b.value), passed, _not(a._zero()))
+
+    def __rtruediv__(self, other: Any) -> Running:
+        return self.taking(other) / self
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __pow__(self, n: int) -> Running:
+        result = self
+        for _ in range(n - 1):
+            result = result * self
+        return result
+
+    def sqrt(self) -> Running:
+        """Return the square root; the numbers are known not to be negative."""
+        ends = (self.value - self.error, self.value - 2 * self.error)
+        least = _positive(ends[0]) ** 0.5 + _positive(ends[1]) ** 0.5
+        passed = _least(_over(self.error, least), self.error**0.5)
+        root = _positive(self.value) ** 0.5
+        return self._rounded(root, passed, inexact=False)
+
+    def _of_libm(self, function: Callable[[float], float], steepest: float) -> Running:
+        value = function(self.value)
+        passed = steepest * self.error + (LIBM_ROUNDINGS - 1) * self.format.unit * abs(value)
+        return self._rounded(value, passed)
+
+    def exp(self) -> Running:
+        """Return the exponential of a number."""
+        return self._of_libm(math.exp, math.exp(self.value + 2 * self.error))
+
+    def expm1(self) -> Running:
+        """Return exp(x) - 1 of a number."""
+        return self._of_libm(math.expm1, math.exp(self.value + 2 * self.error))
+
+    def log1p(self) -> Running:
+        """Return log(1 + x) of a number."""
+        least = 1 + self.value - 2 * self.error
+        return self._of_libm(math.log1p, 1 / least if least > 0 else math.inf)
+
+    def sin(self) -> Running:
+        """Return the sine of a number."""
+        return self._of_libm(math.sin, 1.0)
+
+    def cos(self) -> Running:
+        """Return the cosine of a number."""
+        return self._of_libm(math.cos, 1.0)
+
+    def tanh(self) -> Running:
+        """Return the hyperbolic tangent of a number."""
+        return self._of_libm(math.tanh, 1.0)
+
+    def total(self) -> Running:
+        """Return the sum over the last axis, kept; in any order, if the format says so."""
+        from paratrooper_ref.arithmetic.array import total  # the order is that of arrays
+
+        n = self.value.shape[-1]
+        passed = self.error.sum(axis=-1, keepdims=True)
+        sizes = (abs(self.value) + 2 * self.error).sum(axis=-1, keepdims=True)
+        error = (passed + self.format.summing(n) * sizes) * STRETCH * (1 + n * 2.0**-50)
+        return Running(total(self.value), error, self.format)
+
+    def at_least(self, lower: Any) -> Running:
+        """Return max(lower, x); near a tie the larger of the errors."""
+        return _chosen(self, self.taking(lower), np.maximum, 1)
+
+    def at_most(self, upper: Any) -> Running:
+        """Return min(upper, x); near a tie the larger of the errors."""
+        return _chosen(self, self.taking(upper), np.minimum, -1)
+
+    def unless_zero(self, *norms: Running) -> Running:
+        """Return these numbers, and exactly 1 where one of the norms is 0."""
+        zero = norms[0].certainly(operator.eq, 0)
+        for norm in norms[1:]:
+            zero = zero | norm.certainly(operator.eq, 0)
+        value, error = np.where(zero, 1.0, self.value), np.where(zero, 0.0, self.error)
+        return Running(value, error, self.format)
+
+    def certainly(self, op: Callable[[Any, Any], Any], y: float) -> Any:
+        """Return op(x, y); raise Undecided where the error reaches across."""
+        near = (abs(self.value - y) <= 2 * self.error) & (self.error > 0)
+        if np.any(near):
+            msg = f"{op.__name__}({self.value}, {y}) is not decided: the error is {self.error}"
+            raise Undecided(msg)
+        return np.asarray(op(self.value, y), dtype=bool)
+
+    def __gt__(self, y: float) -> bool:
+        return bool(self.certainly(operator.gt, y))
+
+    def __lt__(self, y: float) -> bool:
+        return bool(self.certainly(operator.lt, y))
+
+    def is_finite(self) -> Any:
+        """Return whether the values and their errors are finite numbers."""
+        return np.isfinite(self.value) & np.isfinite(self.error)
+
+
+def _chosen(x: Running, bound: Running, op: Any, sign: int) -> Running:
+    value = op(bound.value, x.value)
+    gap = sign * (x.value - bound.value)
+    gap = np.where(np.isnan(gap), np.inf, gap)  # both are infinite
+    reach = 2 * (x.error + bound.error)
+    error = np.where(gap > reach, x.error, np.where(gap < -reach, bound.error, 0.0))
+    tied = abs(gap) <= reach
+    error = np.where(tied, np.maximum(x.error, bound.error), error)
+    return Running(value, error, x.format)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if isinstance(condition, np.ndarray):
+        return np.where(condition, x, y)
+    return x if condition else y
+
+
+def _not(x: Any) -> Any:
+    return ~x if isinstance(x, np.ndarray) else not x
+
+
+def _positive(x: Any) -> Any:
+    return np.maximum(x, 0.0) if isinstance(x, np.ndarray) else max(x, 0.0)
+
+
+def _least(x: Any, y: Any) -> Any:
+    return np.minimum(x, y) if isinstance(x, np.ndarray) else min(x, y)
+
+
+def _times(x: Any, y: Any) -> Any:
+    """Return x * y, and 0 where y is 0, for an infinite x."""
+    return _where(y == 0, 0.0, x * y)
+
+
+def _over(x: Any, y: Any) -> Any:
+    """Return x / y, 0 for 0 / 0, and otherwise infinity where y is not positive."""
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        quotient = np.divide(x, np.where(y > 0, y, 1.0))
+        return np.where(y > 0, quotient, np.where(x == 0, 0.0, np.inf))
+    return x / y if y > 0 else math.inf if x else 0.0
+
+
+def _ratio(x: Any, y: Any) -> Any:
+    """Return x / y as IEEE 754 has it: whoever divides by zero throws it away."""
+    with np.errstate(all="ignore"):
+        return np.divide(x, y) if isinstance(x, np.ndarray) else float(np.divide(x, y))

@@ -1,0 +1,1 @@
+"""The golden corpus: trajectories whose every digit is proved."""

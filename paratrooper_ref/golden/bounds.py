@@ -1,0 +1,93 @@
+"""How far from a golden step honest arithmetic may be, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from paratrooper_ref.arithmetic.running import FLOAT32, FLOAT64, Format, Running
+from paratrooper_ref.golden.bits import Floats
+from paratrooper_ref.golden.document import Golden, Step, Value
+from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.optimizers.lift import evaluated
+from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.variants import Variant, changed
+
+MARGIN: Final = 4
+"""A variant counts as caught where it is this many bounds away."""
+
+Table = dict[str, dict[str, Any]]
+
+
+def running(golden: Golden, optimizer: Optimizer, step: Step, format: Format) -> Table:
+    """Return the lines of a step as `Running` numbers, from what the case stores.
+
+    What a stored input leaves out of its double is an error that it starts with.
+    """
+
+    def number(layer: str, slot: str, x: Floats) -> Running:
+        given = step.inputs[layer][slot]
+        assert given is not None
+        return Running(x, abs(given.lo).reshape(x.shape), format)
+
+    layers, model = evaluated(
+        optimizer, golden.state(step), golden.gradients(step), step.lr, number
+    )
+    return {**layers, "": model}
+
+
+def excess(got: Any, wanted: Value, error: Any) -> float:
+    """Return the largest distance of doubles from a proved value, over its bound.
+
+    Examples
+    --------
+    >>> excess(np.array([1.5]), Value(np.array([1.0]), np.array([0.0])), np.array([0.25]))
+    2.0
+    """
+    got, error = np.ravel(got), np.ravel(error)
+    with np.errstate(all="ignore"):
+        distance = np.abs((got - wanted.hi) - wanted.lo)
+        share = np.where(distance == 0, 0.0, distance / error)  # an infinite bound says nothing
+    return float(np.max(np.where(np.isnan(share), np.inf, share)))
+
+
+def margins(
+    golden: Golden, variants: Iterable[Variant], formats: tuple[Format, ...] = (FLOAT64, FLOAT32)
+) -> dict[str, float]:
+    """Return by name how many bounds each variant is away from the case, where it shows most.
+
+    Looked at are parameters and state after each step, which every backend can show; of several
+    formats the one that sees least counts.
+    """
+    optimizer = golden.optimizer
+    slots = ("theta", *optimizer.slots())
+    others = {variant.name: changed(optimizer, variant) for variant in variants}
+    best = {name: dict.fromkeys(formats, 0.0) for name in others}
+    for step in golden.steps:
+        bounds = {format: running(golden, optimizer, step, format) for format in formats}
+        given = (golden.state(step), golden.gradients(step), step.lr)
+        for name, other in others.items():
+            got, _ = evaluated(other, *given, lambda layer, slot, x: x)
+            for layer, names in got.items():
+                for slot in slots:
+                    wanted = after(step, layer, slot)
+                    for format in formats:
+                        error = bounds[format][layer][slot].error
+                        found = excess(names[slot], wanted, error)
+                        best[name][format] = max(best[name][format], found)
+    return {name: min(found.values()) for name, found in best.items()}
+
+
+def after(step: Step, layer: str, slot: str) -> Value:
+    """Return a slot after a step: its line, or where it has none what it was."""
+    line = step.lines[layer].get(slot)
+    held = line if isinstance(line, Value) else step.inputs[layer][slot]
+    assert held is not None
+    return held
+
+
+def slots_of(lines: Mapping[str, Any]) -> list[str]:
+    """Return the tags of lines that are state."""
+    return [tag for tag in lines if tag in ("theta", *SLOTS)]

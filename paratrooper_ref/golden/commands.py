@@ -1,0 +1,452 @@
+"""The verbs of ``paratrooper-ref golden``: list, show, generate, verify, diff, export, regenerate.
+
+Exit status: 0 it holds, 1 a golden file is damaged or a check failed, 2 an unusable path or
+argument, 3 nothing was there to check.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+from paratrooper_ref.files import replacing
+from paratrooper_ref.golden import text
+from paratrooper_ref.golden.bits import to_hex
+from paratrooper_ref.golden.check import Report, verify
+from paratrooper_ref.golden.compare import Difference, first_difference
+from paratrooper_ref.golden.corpus import MANIFEST, TIERS, Corpus, Entry, dump_manifest, shipped
+from paratrooper_ref.golden.document import Golden, Step, Value, content, from_content, parse
+from paratrooper_ref.golden.export import CONTAINERS
+from paratrooper_ref.lines import MODEL_TAGS, TAGS
+from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.progress import Bar
+
+HOLDS: Final = 0
+FAILED: Final = 1
+NOTHING: Final = 3
+TIER_CHOICES: Final = (*TIERS, "all")
+
+
+def add_verbs(golden: argparse.ArgumentParser, parser_class: type[argparse.ArgumentParser]) -> Any:
+    """Add the verbs to the parser of ``golden``; return them by name."""
+    verbs = golden.add_subparsers(metavar="VERB", required=True, parser_class=parser_class)
+
+    def verb(name: str, act: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Any:
+        said = f"{help[0].upper()}{help[1:]}."
+        made = verbs.add_parser(name, help=help, description=said, **more)
+        made.set_defaults(act=act, parser=made)
+        return made
+
+    made = verb("list", _list, "list the cases of the corpus, or those whose names match")
+    made.add_argument("pattern", nargs="?", default="*", help="such as 'adam/*' (default: all)")
+    _common(made, machine=True)
+
+    made = verb("show", _show, "show a case: what it is for, its inputs and its lines")
+    made.add_argument("case", help="a case, such as adam/tiny-decimal")
+    made.add_argument("--step", type=int, help="only this step")
+    made.add_argument("--layer", help="only this layer")
+    made.add_argument("--line", help="only this line, by its tag")
+    _common(made, machine=True)
+
+    made = verb(
+        "generate",
+        _generate,
+        "prove the cases afresh and write what is not there yet; needs python-flint",
+        epilog="It can be interrupted and started again; nothing is overwritten.",
+    )
+    made.add_argument(
+        "--corpus", type=Path, default=Path("golden-corpus"), help="folder (default golden-corpus)"
+    )
+    made.add_argument("--tier", choices=TIER_CHOICES, default="core", help="default core")
+    _jobs(made)
+    made.add_argument("--json", action="store_true", help="print JSON")
+
+    made = verb("verify", _verify, "read every byte of the corpus and hold it to the reference")
+    made.add_argument(
+        "--prove", action="store_true", help="compute the balls again too; needs python-flint"
+    )
+    _jobs(made)
+    _common(made, machine=True)
+
+    made = verb("diff", _diff, "name the first difference: step, layer, line, in units")
+    made.add_argument("a", help="a case, a file, or the folder of a corpus")
+    made.add_argument("b", nargs="?", help="what to compare with (default: the same in the corpus)")
+    _common(made, machine=True)
+
+    made = verb("export", _export, "copy cases into other containers, with their content digest")
+    made.add_argument("case", nargs="*", help="cases or patterns (default: the core tier)")
+    made.add_argument("--to", required=True, choices=[*CONTAINERS], help="the container")
+    made.add_argument("--out", type=Path, default=Path("golden-export"), help="folder to write to")
+    _common(made)
+
+    made = verb("regenerate", _regenerate, "propose a changed case with a reason, or accept it")
+    made.add_argument("case", nargs="*", help="cases")
+    made.add_argument("--reason", help="what was wrong before")
+    made.add_argument("--accept", action="store_true", help="install what has been proposed")
+    _common(made)
+    return verbs.choices
+
+
+def _common(made: argparse.ArgumentParser, *, machine: bool = False) -> None:
+    made.add_argument("--corpus", type=Path, help="folder of a corpus (default: the shipped one)")
+    if machine:
+        made.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _jobs(made: argparse.ArgumentParser, default: int | None = None) -> None:
+    cores = default or os.cpu_count() or 1
+    made.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
+
+
+# --------------------------------------------------------------------------- list, show
+
+
+def _list(args: argparse.Namespace) -> int:
+    corpus = Corpus(args.corpus)
+    manifest = corpus.manifest()
+    entries = [e for e in manifest.cases.values() if fnmatchcase(e.case, args.pattern)]
+    if not entries:
+        msg = f"no case matches {args.pattern!r}; {nearest(args.pattern, manifest.cases)[:300]}"
+        raise ValueError(msg)
+    rows = [_row(corpus, entry) for entry in entries]
+    if args.json:
+        found = {"corpus": manifest.corpus, "digest": manifest.digest, "cases": rows}
+        print(json.dumps(found, indent=1))
+        return HOLDS
+    names = ("case", "tier", "steps", "values", "catches", "about")
+    table = [("case", "tier", "steps", "numbers", "catches", "about")]
+    for row in rows:
+        shown = row | {"catches": len(row["catches"]) if row["catches"] else ""}
+        table.append(tuple(str(shown[name]) for name in names))  # type: ignore[arg-type]
+    print(_columns(table))
+    print(f"\n{len(rows)} of {len(manifest.cases)} cases, corpus {manifest.corpus}")
+    return HOLDS
+
+
+def _row(corpus: Corpus, entry: Entry) -> dict[str, Any]:
+    if not corpus.present(entry):
+        return {**vars(entry), "about": "not generated here", "catches": None}
+    golden = corpus.load(entry)
+    return {**vars(entry), "about": golden.about, "catches": list(golden.catches)}
+
+
+def _columns(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    )
+
+
+def _show(args: argparse.Namespace) -> int:
+    golden = _case(Corpus(args.corpus), args.case)
+    steps = [step for step in golden.steps if args.step in (None, step.t)]
+    _known("step", args.step, [str(step.t) for step in golden.steps], bool(steps))
+    _known("layer", args.layer, golden.layers, args.layer is None or args.layer in golden.layers)
+    tags = [*MODEL_TAGS, *TAGS]
+    _known("line", args.line, tags, args.line is None or args.line in tags)
+    if args.json:
+        print(json.dumps(content(golden), indent=1))
+        return HOLDS
+    layers = ", ".join(f"{name} {shape}" for name, shape in golden.layers.items())
+    print(f"{golden.case}: {golden.about}")
+    print(f"{golden.tier} tier, {len(golden.steps)} steps, {golden.values} proved numbers")
+    print(f"optimizer  {golden.optimizer}")
+    print(f"layers     {layers}")
+    for name, fact in (("problem", golden.problem), ("schedule", golden.schedule)):
+        if fact is not None:
+            print(f"{name:<10} {fact[name]} {dict(fact['arguments'])}")
+    if golden.growth is not None:
+        print(f"growth     {max(golden.growth):.2g} of one unit in the last place of the start")
+    print(f"catches    {', '.join(golden.catches)}")
+    for step in steps:
+        print()
+        print("\n".join(_step_rows(step, args.layer, args.line)))
+    return HOLDS
+
+
+def _known(what: str, name: Any, known: Any, found: bool) -> None:
+    if not found:
+        msg = f"unknown {what} {name}; {nearest(str(name), known)}"
+        raise ValueError(msg)
+
+
+def _step_rows(step: Step, layer: str | None, line: str | None) -> Iterator[str]:
+    metric = "" if step.metric is None else f", metric {step.metric!r}"
+    warmup = "" if step.warmup is None else f", warming up by {step.warmup}"
+    yield f"step {step.t}, rate {step.lr!r}{metric}{warmup}"
+    rows: list[tuple[str, ...]] = [("", "", "", "nearest double", "bits", "what remains")]
+    parts: list[tuple[str, str, str, Any]] = []
+    for tag, value in step.model.items():
+        parts.append(("", tag, MODEL_TAGS[tag].symbol, value))
+    for name, given in step.inputs.items():
+        if layer in (None, name):
+            slots = [slot for slot in TAGS if slot in given]
+            parts += [(name, f"input {s}", TAGS[s].symbol, given[s]) for s in slots]
+            lines = step.lines[name].items()
+            parts += [(name, tag, TAGS[tag].symbol, found) for tag, found in lines]
+    for name, tag, symbol, held in parts:
+        if line in (None, tag):
+            rows += _value_rows(name, tag, symbol, held)
+    yield _columns(rows)
+
+
+def _value_rows(layer: str, tag: str, symbol: str, value: Any) -> Iterator[tuple[str, ...]]:
+    if not isinstance(value, Value):
+        yield layer, tag, symbol, "none (frozen)" if value is None else str(value), "", ""
+        return
+    for i, (hi, lo) in enumerate(zip(value.hi.tolist(), value.lo.tolist(), strict=True)):
+        place = tag if value.size == 1 else f"{tag}[{i}]"
+        rest = f"{lo:+.3g}" if lo else ""
+        yield layer, place, symbol, repr(hi), to_hex(hi), rest
+
+
+def _case(corpus: Corpus, name: str) -> Golden:
+    cases = corpus.manifest().cases
+    if name not in cases:
+        msg = f"unknown case {name!r}; {nearest(name, cases)[:300]}"
+        raise ValueError(msg)
+    if not corpus.present(cases[name]) and cases[name].tier == "full":
+        msg = f"{name} is not generated in {corpus.folder}; use golden generate --tier full"
+        raise ValueError(msg)
+    return corpus.load(cases[name])
+
+
+# --------------------------------------------------------------------------- generate, verify
+
+
+def _generate(args: argparse.Namespace) -> int:
+    from paratrooper_ref.golden.certify import arb
+    from paratrooper_ref.golden.generate import generate
+
+    arb()  # says what is missing before anything is made
+    folder: Path = args.corpus
+    _usable(folder)
+    tiers = TIERS if args.tier == "all" else (args.tier,)
+    with Bar("proving") as bar:
+        done = generate(folder, tiers, jobs=max(1, args.jobs), progress=bar)
+    for case in done.changed:
+        reason = "is not what is proved now; use golden regenerate --reason"
+        sys.stderr.write(f"paratrooper-ref: {case}: {reason}\n")
+    if done.changed or done.manifest is None:
+        return FAILED
+    manifest = done.manifest
+    origin = shipped() / MANIFEST
+    same = origin.is_file() and origin.read_bytes() == dump_manifest(manifest)
+    if args.json:
+        found = {name: getattr(done, name) for name in ("written", "identical", "kept")}
+        print(json.dumps({**found, "digest": manifest.digest, "as_shipped": same}, indent=1))
+        return HOLDS
+    print(
+        f"{len(done.written)} cases proved and written, {len(done.identical)} proved and the same "
+        f"as before, {len(done.kept)} kept, in {folder}"
+    )
+    print(f"corpus {manifest.corpus}, content sha256:{manifest.digest}")
+    print(
+        "each byte is that of the shipped corpus" if same else "the shipped corpus is another one"
+    )
+    return HOLDS
+
+
+def _usable(folder: Path) -> None:
+    """Refuse a folder that holds other things than a corpus."""
+    if folder.exists() and not folder.is_dir():
+        msg = f"golden needs a folder, got --corpus={folder}, a file"
+        raise NotADirectoryError(msg)
+    others = [
+        path.name
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if path.name not in (*TIERS, MANIFEST, "CHANGES.md") and not path.name.startswith(".")
+    ]
+    if others:
+        msg = f"golden needs an empty folder or a corpus, got --corpus={folder} with {others[0]}"
+        raise ValueError(msg)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    if args.prove:
+        from paratrooper_ref.golden.certify import arb
+
+        arb()
+    corpus = Corpus(args.corpus)
+    what = "proving" if args.prove else "verifying"
+    with Bar(what) as bar:
+        report = verify(corpus, prove=args.prove, jobs=max(1, args.jobs), progress=bar)
+    for error in report.errors:
+        sys.stderr.write(f"paratrooper-ref: {error}\n")
+    if args.json:
+        print(json.dumps(_summary(report, prove=args.prove), indent=1))
+    else:
+        print("\n".join(_told(report, prove=args.prove)))
+    if report.errors:
+        return FAILED
+    return HOLDS if report.holds else NOTHING
+
+
+def _summary(report: Report, *, prove: bool) -> dict[str, Any]:
+    return {
+        "holds": report.holds,
+        "proved": prove,
+        "corpus": report.corpus,
+        "digest": report.digest,
+        "held": report.held,
+        "absent": report.absent,
+        "values": report.values,
+        "errors": [{"file": e.file, "field": e.field, "reason": e.reason} for e in report.errors],
+        "waiting": report.waiting,
+    }
+
+
+def _told(report: Report, *, prove: bool) -> Iterator[str]:
+    how = "proved again, digit by digit" if prove else "within the bounds of the reference"
+    whole = sum(report.held.values())
+    yield f"{whole} cases hold: {report.values} numbers {how}"
+    if report.absent["full"]:
+        yield f"{report.absent['full']} cases of the full tier are pinned, and not generated here"
+    for name in report.waiting:
+        yield f"waits to be accepted, and does not count: {name}"
+    if report.errors:
+        yield f"{len(report.errors)} do not hold"
+    if report.digest:
+        yield f"corpus {report.corpus}, content sha256:{report.digest}"
+
+
+# --------------------------------------------------------------------------- diff
+
+
+def _diff(args: argparse.Namespace) -> int:
+    base = Corpus(args.corpus)
+    if Path(args.a).is_dir():
+        a = Corpus(Path(args.a))
+        differences, same = _between(a, Corpus(Path(args.b))) if args.b else _between(base, a)
+    else:
+        one = _golden(args.a, base)
+        pair = (one, _golden(args.b, base)) if args.b else (_case(base, one.case), one)
+        found = first_difference(*pair)
+        differences, same = ([] if found is None else [found]), int(found is None)
+    if args.json:
+        rows = [difference._asdict() for difference in differences]
+        print(json.dumps({"same": same, "differences": rows}, indent=1))
+    else:
+        for difference in differences:
+            print(difference)
+        print(f"{same} cases are the same, {len(differences)} differ")
+    if not same and not differences:
+        return NOTHING
+    return FAILED if differences else HOLDS
+
+
+def _golden(what: str, corpus: Corpus) -> Golden:
+    """Return a case by its name, or from a file: a golden file, or a proposal."""
+    path = Path(what)
+    if not path.is_file():
+        return _case(corpus, what)
+    written = text.load(path, path.name)
+    if path.suffix != ".rej":
+        return parse(written, path.name)
+    found = text.read(written, path.name)
+    return from_content(found.get("case") if isinstance(found, dict) else None, path.name)
+
+
+def _between(a: Corpus, b: Corpus) -> tuple[list[Difference], int]:
+    """Compare two corpora case by case; of one not generated its digest counts."""
+    mine, theirs = a.manifest(), b.manifest()
+    found: list[Difference] = []
+    same = 0
+    for name in sorted(mine.cases.keys() | theirs.cases.keys()):
+        pair = [m.cases.get(name) for m in (mine, theirs)]
+        if None in pair:
+            sides = ["there" if entry else "not there" for entry in pair]
+            found.append(Difference(name, None, None, "case", sides[0], sides[1], None))
+            continue
+        difference = _of_entries(a, b, *pair)  # type: ignore[arg-type]
+        if difference is None:
+            same += 1
+        else:
+            found.append(difference)
+    if mine.corpus != theirs.corpus:
+        found.append(Difference(MANIFEST, None, None, "corpus", mine.corpus, theirs.corpus, None))
+    return found, same
+
+
+def _of_entries(a: Corpus, b: Corpus, one: Entry, other: Entry) -> Difference | None:
+    if a.present(one) and b.present(other):
+        if a.bytes_of(one) == b.bytes_of(other):
+            return None
+        return first_difference(a.load(one), b.load(other))
+    if one.sha256 == other.sha256:
+        return None
+    return Difference(one.case, None, None, "sha256", one.sha256, other.sha256, None)
+
+
+# --------------------------------------------------------------------------- export, regenerate
+
+
+def _export(args: argparse.Namespace) -> int:
+    corpus = Corpus(args.corpus)
+    entries = _chosen(corpus, args.case)
+    ending, made = CONTAINERS[args.to]
+    args.out.mkdir(parents=True, exist_ok=True)
+    with Bar("exporting") as bar:
+        for i, entry in enumerate(entries):
+            path = args.out / (entry.case.replace("/", "-") + ending)
+            with replacing(path) as file:
+                file.write(made(corpus.load(entry)))
+            bar(i + 1, len(entries))
+    print(f"{len(entries)} cases in {args.out}; derived copies, each with its content digest")
+    return HOLDS
+
+
+def _chosen(corpus: Corpus, patterns: Sequence[str]) -> list[Entry]:
+    cases: Mapping[str, Entry] = corpus.manifest().cases
+    if not patterns:
+        return [entry for entry in cases.values() if entry.tier == "core"]
+    chosen: dict[str, Entry] = {}
+    for pattern in patterns:
+        found = {name: entry for name, entry in cases.items() if fnmatchcase(name, pattern)}
+        if not found:
+            msg = f"no case matches {pattern!r}; {nearest(pattern, cases)[:300]}"
+            raise ValueError(msg)
+        chosen |= found
+    return list(chosen.values())
+
+
+def _regenerate(args: argparse.Namespace) -> int:
+    from paratrooper_ref.golden.certify import arb
+    from paratrooper_ref.golden.regenerate import accept, propose
+
+    arb()
+    corpus = Corpus(args.corpus)
+    if args.accept:
+        if args.reason:
+            msg = "regenerate takes --reason when a case is proposed, not with --accept"
+            raise ValueError(msg)
+        done = accept(corpus, tuple(args.case))
+        print(f"installed {', '.join(done.cases)}; the corpus is {done.corpus} now")
+        return HOLDS
+    if not args.case or args.reason is None:
+        msg = "regenerate needs cases and --reason, or --accept"
+        raise ValueError(msg)
+    for case in args.case:
+        _case_name(corpus, case)
+    for case in args.case:
+        proposal = propose(corpus, case, args.reason)
+        if proposal.file is None:
+            print(f"{case} is what is proved now; nothing to change")
+        else:
+            print(proposal.difference or f"{case}: not there before")
+            print(f"wrote {proposal.file}; look at it, then use golden regenerate --accept")
+    return HOLDS
+
+
+def _case_name(corpus: Corpus, name: str) -> None:
+    cases = corpus.manifest().cases
+    if name not in cases:
+        msg = f"unknown case {name!r}; {nearest(name, cases)[:300]}"
+        raise ValueError(msg)

@@ -1,0 +1,398 @@
+"""The core tier: witnesses, each of them small and there for a reason.
+
+What a witness is there to catch stands in `paratrooper_ref.golden.recipes.hunts`, by the word
+that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import EXACT, scalar
+from paratrooper_ref.golden.bits import Floats, to_bfloat16
+from paratrooper_ref.golden.recipe import Core, Feed, begin, draw
+from paratrooper_ref.golden.recipes.hunts import hunted
+from paratrooper_ref.golden.recipes.settings import BETAS2, SETTINGS
+from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.schedules import ReduceOnPlateau, Schedule
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+USUAL: Final[Shapes] = {"w": (3, 2), "b": (3,), "s": ()}
+RECTIFIED: Final = ("radam", "radamw", "ranger", "rangerlars", "paratrooper")
+TRUSTING: Final = ("lars", "lars_2019", "lamb", "rangerlars", "paratrooper")
+ADAPTIVE: Final = ("adam", "adamw", "lamb", *RECTIFIED)
+
+
+def witness(
+    case: str,
+    about: str,
+    optimizer: Optimizer,
+    *,
+    shapes: Shapes = USUAL,
+    t: int = 0,
+    steps: int = 1,
+    weights: float | Mapping[str, float] = 1.0,
+    grads: float | Mapping[str, float] = 1.0,
+    moments: float | None = None,
+    frozen: Iterable[tuple[str, int]] = (),
+    rates: tuple[float | None, ...] = (),
+    metrics: tuple[float | None, ...] = (),
+    schedule: Schedule | None = None,
+    hunts: str | None = None,
+    spares: tuple[str, ...] = (),
+    seed: int = 0,
+) -> Core:
+    """Return a case whose numbers are drawn by its name (the same for all settings).
+
+    Parameters
+    ----------
+    case, about, optimizer, schedule
+        As in `Core`.
+    shapes : mapping of str to tuple of int
+    t : int
+        Steps taken before; moments and slow weights are drawn where t > 0.
+    steps : int
+    weights, grads : float, or one for some layers
+        Magnitudes, powers of two; 0 for zeros.
+    moments : float, optional
+        Magnitude of the first moment and of the root of the second; that of the gradients.
+    frozen : (layer, step) pairs
+        Where there is no gradient.
+    rates, metrics : tuple
+        Of each step.
+    hunts : str, optional
+        The witness's word in `HUNTS`; that of its name by default.
+    spares : patterns of variants' names
+        What of it this case does not show.
+    seed : int
+        For other draws, where those of 0 give a number that lies between two doubles.
+    """
+    key = f"{case.rpartition('-')[0]}/{seed}"
+    sizes = {name: _of(weights, name) for name in shapes}
+    slopes = {name: _of(grads, name) for name in shapes}
+    params = {k: _drawn(f"{key}/theta/{k}", s, sizes[k]) for k, s in shapes.items()}
+    slots: dict[str, dict[str, Floats]] = {}
+    if t:
+        for slot in optimizer.slots():
+            slots[slot] = {}
+            for name, shape in shapes.items():
+                scale = sizes[name] if slot == "slow" else _first(moments, slopes[name])
+                x = _drawn(f"{key}/{slot}/{name}", shape, scale)
+                slots[slot][name] = to_bfloat16(x * x) if slot == "v" else x
+    away = set(frozen)
+    feeds = tuple(
+        Feed(
+            grads={
+                k: None if (k, i + 1) in away else _drawn(f"{key}/g{i}/{k}", s, slopes[k])
+                for k, s in shapes.items()
+            },
+            lr=rates[i] if rates else None,
+            metric=metrics[i] if metrics else None,
+        )
+        for i in range(steps)
+    )
+    return Core(
+        case=case,
+        about=about,
+        optimizer=optimizer,
+        start=begin(optimizer, params, t, **slots),
+        feeds=feeds,
+        catches=hunted(optimizer, hunts or _word(case), spares),
+        schedule=schedule,
+    )
+
+
+def _word(case: str) -> str:
+    return case.partition("/")[2].rpartition("-")[0]
+
+
+def _of(scale: float | Mapping[str, float], layer: str) -> float:
+    return scale.get(layer, 1.0) if isinstance(scale, Mapping) else scale
+
+
+def _first(moments: float | None, slope: float) -> float:
+    return slope if moments is None else moments
+
+
+def _drawn(key: str, shape: tuple[int, ...], scale: float) -> Floats:
+    return draw(key, *shape, scale=scale) if scale else np.zeros(shape)
+
+
+def core() -> Iterator[Core]:
+    """Yield the recipes of the core tier."""
+    for setting, optimizers in SETTINGS.items():
+        for name, optimizer in optimizers.items():
+            yield from _for_all(name, setting, optimizer)
+            if name in ADAPTIVE:
+                yield from _tiny(name, setting, optimizer)
+            if name in RECTIFIED:
+                yield from _switch(name, setting, optimizer)
+            if name in TRUSTING:
+                yield from _ratios(name, setting, optimizer)
+            if "slow" in optimizer.slots():
+                yield from _synchronised(name, setting, optimizer)
+        yield from _without_momentum(setting, optimizers["sgd"])
+        yield from _bounds(setting, optimizers)
+        yield from _edges(setting, optimizers)
+        yield from _first_batches(setting, optimizers)
+        yield from _ceilings(setting, optimizers)
+    yield from _plateau()
+
+
+def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    shared = float(optimizer.hyper()["lr"])
+
+    def case(what: str, about: str, **options: Any) -> Core:
+        return witness(f"{name}/{what}-{setting}", about, options.pop("opt", optimizer), **options)
+
+    yield case("plain", "Three steps from the start, gradients of one size.", steps=3,
+        seed=1 if name == "rangerlars" else 0,
+    )
+    yield case(
+        "turning", "Gradients that turn against the moments.", t=10, steps=2
+    )
+    yield case(
+        "zero-weights", "Weights of zero: what comes out is the update, and shows the rate.",
+        t=10, weights=0.0,
+    )
+    yield case(
+        "still", "Gradients of zero: decay and moments alone move the weights.",
+        t=10, grads=0.0, moments=0.25,
+    )
+    yield case(
+        "shapes", "Layers of shape (), (1,) and (3, 2), one of zeros, one without a slope.",
+        shapes={"a": (), "b": (1,), "c": (3, 2), "n": (2,), "z": (2,)},
+        steps=2, weights={"z": 0.0}, grads={"n": 0.0},
+    )
+    yield case(
+        "frozen", "A layer without a gradient stays as it is, and the step counts for it too.",
+        t=7, steps=3, frozen=(("w", 2), ("b", 1)),
+    )
+    yield case(
+        "rates", "The rate is changed between steps.",
+        t=8, steps=3, rates=(shared, shared / 4, shared * 2),
+    )
+    yield case(
+        "layers", "Layers with a rate, a decay, and an adaptation of their own.",
+        t=9, opt=optimizer.for_layers(_own(name, shared)),
+    )
+    yield case("late", "Step 100000, where powers of the decay rates have died out.", t=99_999)
+    yield case(
+        "wide", "1025 elements, one more than a block; state and single numbers are stored.",
+        t=10, shapes={"w": (1025,)},
+    )
+
+
+def _own(name: str, shared: float) -> dict[str, dict[str, Any]]:
+    own: dict[str, dict[str, Any]] = {"b": {"weight_decay": 0.0}, "s": {"lr": shared / 2}}
+    if name in TRUSTING:
+        own["s"]["adapt"] = False
+    if name == "lookahead":
+        del own["b"]["weight_decay"]
+        own["b"]["lr"] = shared * 4
+    return own
+
+
+def _without_momentum(setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    yield witness(
+        f"sgd/descent-{setting}", "No momentum; decay and dampening hold all the same.",
+        _with(optimizer, momentum=0.0),
+        steps=3,
+    )
+
+
+def _tiny(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    eps = float(optimizer.hyper()["eps"])
+    inside = bool(optimizer.hyper().get("eps_inside_root", False))
+    yield _tiny_case(f"{name}/tiny-{setting}", optimizer, eps, inside=inside)
+    if "eps_inside_root" in optimizer.hyper():
+        where = "outside" if inside else "inside"
+        other = _with(optimizer, eps_inside_root=not inside)
+        yield _tiny_case(f"{name}/tiny-{where}-{setting}", other, eps, inside=not inside)
+
+
+def _tiny_case(case: str, optimizer: Optimizer, eps: float, *, inside: bool) -> Core:
+    scale = 2.0 ** round(float(np.log2(eps)) / (2 if inside else 1))
+    return witness(
+        case, "Gradients as small as eps: where it stands shows.", optimizer,
+        t=10, steps=2, weights=0.0, grads=scale,
+    )
+
+
+def switch(optimizer: Optimizer) -> int | None:
+    """Return the first rectified step of an optimizer, None if there is none.
+
+    Examples
+    --------
+    >>> from paratrooper_ref import RAdam
+    >>> switch(RAdam()), switch(RAdam(beta2=0.5))
+    (5, None)
+    """
+    hyper = optimizer.hyper()
+    beta2 = scalar(EXACT, hyper["beta2"])
+    rho_inf = 2 / (1 - beta2) - 1
+    for t in range(1, 100):
+        power = beta2**t
+        if rho_inf - 2 * t * power / (1 - power) > hyper["threshold"]:
+            return t
+    return None
+
+
+def _switch(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    warmups = [("momentum", called) for called in BETAS2[setting]]
+    for warmup, called in (*warmups, ("none", "0_999" if setting == "decimal" else "255_256")):
+        changed = _with(optimizer, beta2=BETAS2[setting][called], warmup=warmup)
+        first = switch(changed)
+        assert first is not None
+        yield witness(
+            f"{name}/switch-{called}-{warmup}-{setting}",
+            f"The steps before, at and after the rectification switch, warming up by {warmup}.",
+            changed, t=first - 2, steps=3, shapes={"w": (2, 2)}, weights=2.0**-6,
+            hunts=f"switch-{warmup}",
+        )
+    never = _with(optimizer, beta2=0.5, warmup="momentum")
+    yield witness(
+        f"{name}/never-{setting}", "A second decay rate so small that it is never rectified.",
+        never, t=50, steps=2, shapes={"w": (2, 2)},
+    )
+
+
+def _ratios(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    shapes = {"large": (3,), "even": (3,), "small": (3,), "zero": (3,), "rest": (3,)}
+    yield witness(
+        f"{name}/ratios-{setting}",
+        "Norms of the weights far above, near and far below that of the direction, and zero.",
+        optimizer, t=40, steps=2, shapes=shapes,
+        weights={"large": 2.0**10, "small": 2.0**-8, "zero": 0.0}, grads={"rest": 0.0},
+    )
+
+
+def _synchronised(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    k = int(optimizer.hyper()["k"])
+    yield witness(
+        f"{name}/sync-{setting}", "The steps before, at and after a synchronisation.",
+        optimizer, t=4 * k - 2, steps=3, shapes={"w": (2, 2), "b": (2,)},
+    )
+    yield witness(
+        f"{name}/first-sync-{setting}", "From the start over the first synchronisation.",
+        optimizer, steps=k + 1, shapes={"w": (2, 2)},
+    )
+
+
+def _bounds(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    shapes = {"large": (3,), "even": (3,), "small": (3,), "zero": (3,)}
+    sizes = {"large": 2.0**6, "small": 2.0**-6, "zero": 0.0}
+    crossed = {"lower": 4.0, "upper": 2.0}
+    changes: dict[str, tuple[str, dict[str, float]]] = {
+        "lamb/norms": ("lamb", {"norm_lower": 0.5, "norm_upper": 8.0}),
+        "lamb/norms-crossed": ("lamb", {"norm_lower": 4.0, "norm_upper": 2.0}),
+        "lamb/bounds": ("lamb", {"lower": 0.25, "upper": 4.0}),
+        "lamb/bounds-crossed": ("lamb", crossed),
+        "rangerlars/lower": ("rangerlars", {"lower": 1.0}),
+        "rangerlars/bounds-crossed": ("rangerlars", crossed),
+        "paratrooper/lower": ("paratrooper", {"lower": 2.0}),
+        "paratrooper/cap": ("paratrooper", {"cap": 3.5}),
+        "paratrooper/low-cap": ("paratrooper", {"cap": 0.5}),
+    }
+    for case, (name, change) in changes.items():
+        yield witness(
+            f"{case}-{setting}", "Bounds that bind above, not at all and below, and a zero norm.",
+            _with(optimizers[name], **change), t=40, steps=2, shapes=shapes, weights=sizes,
+        )
+
+
+def _edges(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    adam, lookahead = optimizers["adam"], optimizers["lookahead"]
+    bare: dict[str, Any] = {"weight_decay": 0.0, "eps": 0.0}
+    edges: dict[str, tuple[Optimizer, str, dict[str, Any]]] = {
+        "adam/no-eps": (_with(adam, **bare), "No eps at all.", {}),
+        "adam/large": (_with(adam, **bare), "Gradients of 2**40.", {"grads": 2.0**40}),
+        "adam/small": (_with(adam, **bare), "Gradients of 2**-40.", {"grads": 2.0**-40}),
+        "adam/no-beta1": (_with(adam, beta1=0.0), "The first moment is the gradient.", {}),
+        "adam/no-rate": (_with(adam, lr=0.0), "A rate of 0: only moments move.", {}),
+        "lookahead/each-step": (
+            _with(lookahead, k=1, alpha=1.0), "A synchronisation at each step, all the way.", {},
+        ),
+        "lookahead/no-way": (
+            _with(lookahead, k=2, alpha=0.0), "Each synchronisation goes back to the start.", {},
+        ),
+    }
+    for case, (optimizer, about, options) in edges.items():
+        yield witness(
+            f"{case}-{setting}", about, optimizer, t=11, steps=2,
+            shapes={"w": (2, 2), "b": (2,)}, **options,
+        )
+
+
+def _with(optimizer: Optimizer, **changes: Any) -> Optimizer:
+    return replace(optimizer, **changes)
+
+
+def _first_batches(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    for name in ("radam", "ranger", "paratrooper"):
+        optimizer = _with(optimizers[name], warmup="auto")
+        hyper = optimizer.hyper()
+        unit = ((1 - hyper["beta1"]) / (1 - hyper["beta2"])) ** 2
+        yield _first_batch(f"{name}/quiet-{setting}", optimizer, unit, (0.2, 0.45), (0.55, 9))
+        yield _first_batch(f"{name}/loud-{setting}", optimizer, unit, (0.55, 0.95), (0, 0.45))
+
+
+def _first_batch(
+    case: str,
+    optimizer: Optimizer,
+    unit: float,
+    whole: tuple[float, float],
+    first: tuple[float, float],
+) -> Core:
+    """Return the first draw whose h is in an interval, and that of its first layer in another."""
+    size = 2.0 ** round(float(np.log2(unit)) / 2)
+    for seed in range(1000):
+        for grads in ({"w": size, "b": size / 8, "s": size}, size / 2, size / 4):
+            found = witness(
+                case, f"A first gradient with {whole[0]} < h < {whole[1]}, its first layer apart.",
+                optimizer, steps=2, grads=grads, seed=seed,
+            )
+            squares = [x * x for x in found.feeds[0].grads.values() if x is not None]
+            h = sum(float(x.sum()) for x in squares) / sum(x.size for x in squares) / unit
+            alone = float(squares[0].mean()) / unit
+            if whole[0] < h < whole[1] and first[0] < alone < first[1]:
+                return found
+    msg = f"no draw is such a first gradient for {case}"
+    raise ValueError(msg)
+
+
+def _ceilings(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    optimizer = _with(optimizers["paratrooper"], warmup="momentum")
+    shapes = {"large": (3,), "even": (3,)}
+    sizes = {"large": 2.0**12, "even": 8.0}
+    first = switch(optimizer)
+    assert first is not None
+    for what, t in (("open", first), ("shutting", 152), ("shut", 5000)):
+        yield witness(
+            f"paratrooper/{what}-{setting}", "The ceiling as it opens, comes down, and is near 1.",
+            optimizer, t=t - 2, steps=3, shapes=shapes, weights=sizes,
+        )
+    betas = {"decimal": (0.99, 0.9), "dyadic": (1 - 2.0**-7, 0.875)}[setting]
+    low = _with(optimizer, beta1=betas[0], beta2=betas[1])
+    first = switch(low)
+    assert first is not None
+    yield witness(
+        f"paratrooper/below-1-{setting}", "A ceiling below the lower bound, which comes last.",
+        low, t=first - 1, steps=2, shapes=shapes, weights=sizes,
+    )
+
+
+def _plateau() -> Iterator[Core]:
+    schedule = ReduceOnPlateau(patience=1, factor=0.5, cooldown=1)
+    metrics = (None, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0)
+    for name in ("sgd", "ranger", "paratrooper"):
+        yield witness(
+            f"{name}/plateau-decimal", "Rates cut where a metric stands still.",
+            SETTINGS["decimal"][name], steps=len(metrics), shapes={"w": (2,)},
+            metrics=metrics, schedule=schedule,
+        )

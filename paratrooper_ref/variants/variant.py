@@ -1,0 +1,193 @@
+"""A variant: a line of a rule as it is published, and as it stands somewhere else.
+
+What differs is text, matched with the rule's source line by line and compiled again, so the
+published rule stays as it reads, and a traceback through a variant shows the changed line.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import linecache
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from types import FunctionType
+from typing import Any, Literal
+
+from paratrooper_ref import arithmetic
+from paratrooper_ref.optimizers.optimizer import Optimizer
+
+Rule = Callable[..., dict[str, Any]]
+Kind = Literal["bug", "dialect", "form"]
+
+
+class VariantError(ValueError):
+    """A variant does not fit: its line does not stand exactly once in the rule it names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Variant:
+    """One line of one or several rules, as it `was` and as the `line` stands in the variant.
+
+    Parameters
+    ----------
+    name : str
+        "rule.what", such as "adam.eps_hat".
+    rules : tuple of str
+        The functions in which the line stands, such as ("radamw", "rangerlars"); the rule of
+        the whole model is "first_batch".
+    was : str
+        The published line; of a branch its head, such as "if t % k == 0:".
+    line : str
+        What stands there instead: one line or several; empty for a line that is left out.
+    kind : {"bug", "dialect", "form"}
+        Wrong; another published choice; equal in real numbers, with other roundings.
+    seen, link : str
+        Where it is or was, and where that can be read.
+    also : tuple of (was, line)
+        Further lines, for a variant that no single line can say.
+    """
+
+    name: str
+    rules: tuple[str, ...]
+    was: str
+    line: str
+    kind: Kind
+    seen: str
+    link: str = ""
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def changes(self) -> tuple[tuple[str, str], ...]:
+        """All (was, line) of this variant."""
+        return ((self.was, self.line), *self.also)
+
+    def fits(self, optimizer: Optimizer) -> bool:
+        """Return whether the optimizer runs a rule that this variant changes."""
+        return any(rule.__name__ in self.rules for rule in _rules(optimizer))
+
+
+def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
+    """Return the optimizer with the variant's line in place of the published one.
+
+    Raises
+    ------
+    VariantError
+        If the optimizer runs none of the variant's rules, is a variant itself, or the published
+        line does not stand exactly once in a rule that it runs.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import paratrooper_ref as pr
+    >>> doubled = Variant(name="sgd.twice", rules=("sgd",), kind="bug", seen="an example",
+    ...     was="update = lr * direction", line="update = 2 * lr * direction")
+    >>> opt = changed(pr.SGD(lr=0.5), doubled)
+    >>> state, _ = opt.step(opt.init({"x": np.array([1.0])}), {"x": np.array([1.0])})
+    >>> print(state.params["x"])
+    [0.]
+    """
+    if not variant.fits(optimizer):
+        msg = (
+            f"the variant {variant.name} needs an optimizer that runs "
+            f"{' or '.join(variant.rules)}, got {optimizer.name}"
+        )
+        raise VariantError(msg)
+    if isinstance(optimizer, _Changed):
+        msg = f"the variant {variant.name} needs a published optimizer, got {optimizer.name}"
+        raise VariantError(msg)
+
+    def other(rule: Rule) -> Rule:
+        return rewritten(rule, variant) if rule.__name__ in variant.rules else rule
+
+    family = type(optimizer)
+    stages, model = tuple(map(other, optimizer.stages())), other(family.first_batch)
+    members = {"stages": lambda self: stages, "first_batch": staticmethod(model)}
+    name = f"{family.__name__} with {variant.name}"
+    altered: type[Optimizer] = type(name, (_Changed, family), members)
+    return altered(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)})
+
+
+class _Changed:
+    """What marks an optimizer as a variant: its source is not that of its rules."""
+
+
+def _rules(optimizer: Optimizer) -> tuple[Rule, ...]:
+    """Return the rules that an optimizer runs; that of the model only where it decides."""
+    decides = optimizer.hyper().get("warmup") == "auto"
+    return (*optimizer.stages(), *([type(optimizer).first_batch] if decides else []))
+
+
+@lru_cache(maxsize=1024)
+def rewritten(rule: Rule, variant: Variant) -> Rule:
+    """Return the rule with the variant's lines, compiled from its source.
+
+    Raises
+    ------
+    VariantError
+        If a line does not stand exactly once or is no Python, or the rule's source is not there.
+    """
+    assert isinstance(rule, FunctionType)
+    module = inspect.getmodule(rule)
+    try:
+        assert module is not None
+        source = inspect.getsource(module).splitlines(keepends=True)
+    except OSError:
+        msg = f"variants are lines of source, and that of {rule.__name__} is not installed"
+        raise VariantError(msg) from None
+    try:
+        for was, line in variant.changes:
+            source = _with_line(source, rule.__name__, was, line, variant.name)
+        found = _function(source, rule.__name__)
+    except SyntaxError as error:
+        msg = f"{variant.name} needs lines of Python, got {error.text!r}: {error.msg}"
+        raise VariantError(msg) from None
+    filename = f"<{rule.__name__} with {variant.name}>"
+    linecache.cache[filename] = (len(source), None, source, filename)
+    text = "".join(source[found.lineno - 1 : found.end_lineno])
+    future = "from __future__ import annotations;" + "\n" * (found.lineno - 1)
+    namespace = {**vars(arithmetic), **rule.__globals__}  # a line may use what its rule does not
+    exec(compile(future + text, filename, "exec", dont_inherit=True), namespace)
+    made: Rule = namespace[rule.__name__]
+    return made
+
+
+def _with_line(source: list[str], rule: str, was: str, line: str, variant: str) -> list[str]:
+    """Return the source with one line exchanged; lines after it may move."""
+    places = [span for span in _spans(source, rule) if _normal(span[2]) == _normal(was)]
+    if len(places) != 1:
+        msg = f"{variant} needs its line exactly once in {rule}, got {len(places)} of {was!r}"
+        raise VariantError(msg)
+    first, last, text = places[0]
+    margin = text[: len(text) - len(text.lstrip())]
+    if text.lstrip().startswith("elif"):
+        margin += "el"
+    new = textwrap.indent(textwrap.dedent(line).strip() or "pass", margin) + "\n"
+    return [*source[:first], *new.splitlines(keepends=True), *source[last:]]
+
+
+def _spans(source: list[str], rule: str) -> list[tuple[int, int, str]]:
+    """Return (first, last, text) of each line of the rule; of a branch its head."""
+    spans = []
+    for node in ast.walk(_function(source, rule)):
+        if isinstance(node, (ast.Assign, ast.If)):
+            end = node.test.end_lineno if isinstance(node, ast.If) else node.end_lineno
+            first = node.lineno - 1
+            spans.append((first, end or first, "".join(source[first:end])))
+    return spans
+
+
+def _function(source: list[str], rule: str) -> ast.FunctionDef:
+    tree = ast.parse("".join(source))
+    (found,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == rule)
+    return found
+
+
+def _normal(line: str) -> str:
+    """Return one spelling of a line: layout and brackets that change nothing are gone."""
+    line = textwrap.dedent(line).strip()
+    if line.startswith("elif "):
+        line = line.removeprefix("el")
+    return ast.unparse(ast.parse(f"{line} pass" if line.endswith(":") else line))

@@ -1,0 +1,418 @@
+"""The table of variants: each fits, each matters, each form is equal in real numbers."""
+
+import ast
+import copy
+import inspect
+import pickle
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, get_args
+
+import flint
+import numpy as np
+import pytest
+
+import paratrooper_ref as pr
+from paratrooper_ref.optimizers import OPTIMIZERS
+from paratrooper_ref.optimizers.lift import parameters
+from paratrooper_ref.optimizers.radam import radam
+from paratrooper_ref.optimizers.sgd import sgd
+from paratrooper_ref.optimizers.warmup import first_batch
+from paratrooper_ref.variants import VARIANTS, Variant, VariantError, changed, rewritten, table
+from paratrooper_ref.variants.variant import Kind
+from tests.helpers import (
+    FAMILY,
+    Array,
+    assert_same_state,
+    balls,
+    by_layer,
+    draw,
+    slots,
+    start,
+    stream,
+)
+
+Rule = Callable[..., Any]
+Layers = dict[str, Array]
+
+RULES: dict[str, Rule] = {r.__name__: r for opt in FAMILY.values() for r in opt.stages()} | {
+    "first_batch": first_batch
+}
+BUGS = [(name, rule) for name, v in VARIANTS.items() if v.kind != "form" for rule in v.rules]
+FORMS = [(name, rule) for name, v in VARIANTS.items() if v.kind == "form" for rule in v.rules]
+
+# Settings in which every line of every rule matters, each hyperparameter apart from the others.
+SHORT: dict[str, Any] = {"eps": 1e-2, "weight_decay": 0.05, "beta2": 0.99}
+BOTH: dict[str, Any] = {**SHORT, "l2": 0.02}
+PLAIN: dict[str, Any] = {"w": {"adapt": False}}
+BATTERY: tuple[pr.Optimizer, ...] = (
+    pr.SGD(momentum=0.9, dampening=0.25, weight_decay=0.05),
+    pr.SGD(momentum=0.9, nesterov=True),
+    pr.SGD(dampening=0.5, weight_decay=0.05),
+    pr.Adam(**SHORT),
+    pr.AdamW(**SHORT, lr=0.05),
+    pr.RAdam(**SHORT),
+    pr.RAdam(**SHORT, threshold=5, warmup="none"),
+    pr.RAdamW(**BOTH),
+    pr.RAdamW(**BOTH, threshold=4, warmup="none"),
+    pr.RAdamW(**BOTH, eps_inside_root=True),
+    pr.LARS(weight_decay=0.05, eps=0.5, trust_coefficient=0.1).for_layers(PLAIN),
+    pr.LARS(weight_decay=0, lr=1e-3),
+    pr.LARS(trust_coefficient=2, lr=0.5),
+    pr.LARS(form="2019", weight_decay=0.05).for_layers(PLAIN),
+    pr.LARS(form="2019", weight_decay=0),
+    pr.LAMB(**SHORT).for_layers(PLAIN),
+    pr.LAMB(weight_decay=0),
+    pr.LAMB(norm_lower=1.5, norm_upper=2),
+    pr.LAMB(norm_lower=3, norm_upper=2),
+    pr.LAMB(lower=0.75, upper=1.25),
+    pr.LAMB(lower=2, upper=1.5),
+    pr.Lookahead(inner=pr.SGD(lr=0.1), k=3, alpha=0.75),
+    pr.RangerLars(**BOTH, k=4, lr=0.1).for_layers(PLAIN),
+    pr.RangerLars(**BOTH, lower=0.75, upper=1.25, threshold=4, warmup="none"),
+    pr.RangerLars(**BOTH, lower=2, upper=1.5, eps_inside_root=True),
+    pr.Paratrooper(**BOTH, warmup="momentum", lr=0.1).for_layers(PLAIN),
+    pr.Paratrooper(**BOTH, warmup="none", threshold=4, lower=0.25, eps_inside_root=False),
+    pr.Paratrooper(weight_decay=0.05, beta1=0.99, beta2=0.9, warmup="momentum"),
+    pr.Paratrooper(**BOTH, warmup="momentum", cap=0.5, lower=0.25),
+    pr.Paratrooper(**BOTH, warmup="momentum", lower=2),
+    pr.Paratrooper(beta1=0.9, beta2=0.88),  # h = 0.37
+    pr.Paratrooper(beta1=0.94, beta2=0.9),  # h = 0.71
+    pr.Paratrooper(beta1=0.9295, beta2=0.9),  # h = 0.51, and of the first layer 0.49
+)
+
+
+def params() -> Layers:
+    """Return layers of all sizes, one of them zero."""
+    return start(1) | {"large": draw(7, 3, scale=40), "zero": np.zeros(2)}
+
+
+def gradients(steps: int) -> list[Layers]:
+    """Return their gradients; of the zero layer at first, and of another once, they are 0."""
+    found: list[Layers] = []
+    for t, step in enumerate(stream(steps)):
+        step |= {"large": draw(500 + t, 3), "zero": draw(600 + t, 2) * (t > 1)}
+        found.append(step | ({"b": np.zeros(2)} if t == 3 else {}))
+    return found
+
+
+def middle(optimizer: pr.Optimizer) -> pr.State:
+    """Return a state from the middle of a long run."""
+    state = optimizer.init(params())
+    filled: dict[str, Any] = {
+        slot: by_layer(lambda x: np.asarray(draw(9, *x.shape) ** 2 + 0.1), layers)
+        for slot, layers in slots(state).items()
+        if slot != "theta"
+    }
+    auto = optimizer.hyper().get("warmup") == "auto"
+    return replace(state, t=400, warmup="none" if auto else None, **filled)
+
+
+def histories(optimizer: pr.Optimizer) -> Iterator[pr.State | None]:
+    """Yield the states of a run from the start and of one from the middle; None for a crash."""
+    for state, steps in ((optimizer.init(params()), 14), (middle(optimizer), 3)):
+        for gradient in gradients(steps):
+            try:
+                state, _ = optimizer.step(state, gradient)
+            except pr.NonFiniteError:
+                yield None
+                break
+            yield state
+
+
+def apart(a: pr.State | None, b: pr.State | None) -> float:
+    """Return the largest difference of two states, relative to a layer's largest element."""
+    if a is None or b is None:
+        return 0.0 if a is b else np.inf
+    if a.warmup != b.warmup:
+        return np.inf
+    most, found = 0.0, slots(b)
+    for slot, layers in slots(a).items():
+        for name, x in layers.items():
+            size = float(max(np.abs(x).max(), np.abs(found[slot][name]).max()))
+            if size:
+                most = max(most, float(np.abs(x - found[slot][name]).max()) / size)
+    return most
+
+
+def running(rule: str) -> list[pr.Optimizer]:
+    """Return the settings that run a rule."""
+    if rule == "first_batch":
+        return [opt for opt in BATTERY if opt.hyper().get("warmup") == "auto"]
+    return [opt for opt in BATTERY if RULES[rule] in opt.stages()]
+
+
+# The table.
+
+
+def test_names_are_unique() -> None:
+    """No variant hides another one of its name."""
+    assert list(VARIANTS) == [variant.name for variant in table._ALL]
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_an_entry_is_well_formed(variant: Variant) -> None:
+    """The name, kind, rules, source and link of an entry are of the right form."""
+    assert re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", variant.name)
+    assert variant.kind in get_args(Kind)
+    assert variant.rules
+    assert len(set(variant.rules)) == len(variant.rules)
+    assert variant.seen
+    assert re.fullmatch(r"(https://[a-z0-9.]+(/[\w.-]+)*)?", variant.link)
+    assert variant.link or variant.kind != "dialect", "a dialect is published somewhere"
+    assert (variant.kind == "bug") or "mutant" not in variant.seen
+    assert variant.link or "mutant" in variant.seen or variant.kind == "form"
+
+
+def test_no_two_entries_are_the_same() -> None:
+    """No two variants change one rule in the same way."""
+    known: dict[Any, str] = {}
+    for variant in VARIANTS.values():
+        for rule in variant.rules:
+            assert (
+                known.setdefault((rule, frozenset(variant.changes)), variant.name) == variant.name
+            )
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_a_variant_fits_and_compiles(variant: Variant) -> None:
+    """A variant fits one of the optimizers, and compiles for every rule it names."""
+    built = [f(inner=pr.SGD()) if f is pr.Lookahead else f() for f in OPTIMIZERS.values()]
+    assert any(variant.fits(optimizer) for optimizer in (*built, pr.LARS(form="2019")))
+    for rule in variant.rules:
+        made, published = rewritten(RULES[rule], variant), RULES[rule]
+        assert made is not published
+        assert made.__name__ == rule
+        assert parameters(made) == parameters(published)
+
+
+HYPER = [
+    (rule, name)
+    for rule, function in RULES.items()
+    for name, parameter in inspect.signature(function).parameters.items()
+    if parameter.kind == parameter.KEYWORD_ONLY
+]
+
+
+@pytest.mark.parametrize(("rule", "hyper"), HYPER)
+def test_every_hyperparameter_of_every_rule_has_a_bug(rule: str, hyper: str) -> None:
+    """For each hyperparameter of a rule a bug or a dialect changes a line that reads it."""
+    read = {
+        node.id
+        for name, named in BUGS
+        if named == rule
+        for was, _ in VARIANTS[name].changes
+        for node in ast.walk(ast.parse(f"{was} pass" if was.endswith(":") else was))
+        if isinstance(node, ast.Name)
+    }
+    assert hyper in read
+
+
+# What a variant does.
+
+PUBLISHED: dict[pr.Optimizer, list[pr.State | None]] = {
+    optimizer: list(histories(optimizer)) for optimizer in BATTERY
+}
+
+
+@pytest.mark.parametrize(("name", "rule"), BUGS)
+def test_a_bug_or_a_dialect_matters(name: str, rule: str) -> None:
+    """In each of its rules a variant changes what a step leaves behind, by much."""
+    variant = replace(VARIANTS[name], rules=(rule,))
+    for optimizer in running(rule):
+        pairs = zip(PUBLISHED[optimizer], histories(changed(optimizer, variant)), strict=False)
+        if any(apart(a, b) > 1e-5 for a, b in pairs):
+            return
+    pytest.fail(f"no setting shows {name} in {rule}")
+
+
+@contextmanager
+def digits() -> Iterator[None]:
+    """Compute balls with 80 digits."""
+    before = flint.ctx.prec
+    flint.ctx.prec = 270
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
+
+
+def wide(layers: Layers) -> Layers:
+    """Return the layers of more than one element."""
+    return {name: x for name, x in layers.items() if x.size > 1}
+
+
+def on_balls(optimizer: pr.Optimizer, steps: int) -> list[pr.State]:
+    """Return the states of a run in ball arithmetic, of layers in which nothing is ever 0.
+
+    (A ratio may bring a layer of one element to 0, which a ball does not decide.)
+    """
+    found, state = [], optimizer.init(balls(wide(start(1))))
+    for gradient in stream(steps):
+        state, _ = optimizer.step(state, balls(wide(gradient)))
+        found.append(state)
+    return found
+
+
+# A comparison has no roundings: that rho never is the threshold is proved in radamw's docstring.
+SAME_BITS = ("radam.threshold_reached",)
+
+
+@pytest.mark.parametrize(("name", "rule"), FORMS)
+def test_a_form_is_equal_in_real_numbers(name: str, rule: str) -> None:
+    """In 80 digits a form gives what the published line gives."""
+    variant = replace(VARIANTS[name], rules=(rule,))
+    with digits():
+        for optimizer in running(rule):
+            published, form = on_balls(optimizer, 9), on_balls(changed(optimizer, variant), 9)
+            for a, b in zip(published, form, strict=True):
+                found = slots(b)
+                for slot, layers in slots(a).items():
+                    for layer, x in layers.items():
+                        assert x.shape == found[slot][layer].shape
+                        for one, other in zip(x.flat, found[slot][layer].flat, strict=True):
+                            off = flint.arb(one - other).abs_upper()
+                            assert off <= 1e-25 * flint.arb(one).abs_lower(), (slot, layer, a.t)
+
+
+@pytest.mark.parametrize(("name", "rule"), FORMS)
+def test_a_form_has_other_roundings(name: str, rule: str) -> None:
+    """In float64 a form gives other bits somewhere, and never much else."""
+    variant = replace(VARIANTS[name], rules=(rule,))
+    most = max(
+        apart(a, b)
+        for optimizer in running(rule)
+        for a, b in zip(PUBLISHED[optimizer], histories(changed(optimizer, variant)), strict=True)
+    )
+    assert most == 0 if name in SAME_BITS else 0 < most < 1e-12
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_runs_in_every_arithmetic(name: str) -> None:
+    """The changed lines know as little of the arithmetic as the published ones."""
+    variant = VARIANTS[name]
+    for rule in variant.rules:
+        optimizer = changed(running(rule)[0], replace(variant, rules=(rule,)))
+        exact = on_balls(optimizer, 7)
+        state = optimizer.init(by_layer(lambda x: x.astype(np.float32), params()))
+        state, _ = optimizer.step(state, by_layer(lambda x: x.astype(np.float32), gradients(3)[2]))
+        assert {x.dtype for x in state.params.values()} == {np.dtype(np.float32)}
+        assert all(a.is_finite() for x in exact[-1].params.values() for a in x.flat)
+
+
+# What does not fit, and what stays as it was.
+
+HALVED = Variant(
+    name="sgd.halved",
+    rules=("sgd",),
+    was="update = lr * direction",
+    line="update = lr * direction / 2",
+    kind="bug",
+    seen="a test",
+)
+
+
+def test_a_variant_needs_its_rule() -> None:
+    """An optimizer that runs none of a variant's rules is refused."""
+    with pytest.raises(VariantError, match=r"sgd\.halved needs an optimizer that runs sgd, got A"):
+        changed(pr.AdamW(), HALVED)
+    assert not HALVED.fits(pr.AdamW())
+    assert HALVED.fits(pr.Lookahead(inner=pr.SGD()))
+
+
+@pytest.mark.parametrize(
+    ("was", "times"),
+    [
+        ("update = lr * lr * direction", 0),  # it stands nowhere
+        ("g", 0),  # it is no line
+        ("theta = theta - update", 2),  # below, it is made to stand twice
+    ],
+)
+def test_a_line_stands_once(was: str, times: int) -> None:
+    """A line that does not stand in the rule is refused, and so is one that stands twice."""
+    also = () if times == 0 else ((was, "theta = theta"),)
+    first = was if times == 0 else "update = lr * direction"
+    line = "update = 1" if times == 0 else f"update = lr * direction\n{was}"
+    variant = replace(HALVED, was=first, line=line, also=also)
+    with pytest.raises(VariantError, match=f"exactly once in sgd, got {times} of"):
+        changed(pr.SGD(), variant)
+
+
+def test_layout_does_not_matter() -> None:
+    """A line is found whatever its spaces and brackets."""
+    odd = replace(HALVED, was="update   = (lr\n    * direction)")
+    one, _ = changed(pr.SGD(lr=1.0), odd).step(pr.SGD(lr=1.0).init(start()), stream(1)[0])
+    other, _ = changed(pr.SGD(lr=0.5), replace(HALVED, line="update = lr * direction")).step(
+        pr.SGD(lr=0.5).init(start()), stream(1)[0]
+    )
+    assert_same_state(one, other)
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("update = lr * missing", "update = lr * missing"),
+        # Where lines move down, those after them are shown all the same.
+        ("update = lr * direction\n\n\nupdate = None", "theta = theta - update"),
+    ],
+)
+def test_a_traceback_shows_the_line(line: str, shown: str) -> None:
+    """A traceback through a variant shows the line that raised, as it stands in the variant."""
+    wrong = changed(pr.SGD(), replace(HALVED, line=line))
+    state = wrong.init(start())
+    with pytest.raises((NameError, TypeError)) as caught:
+        wrong.step(state, stream(1)[0])
+    (frame,) = [f for f in traceback.extract_tb(caught.value.__traceback__) if f.name == "sgd"]
+    assert frame.line == shown
+    assert frame.filename == "<sgd with sgd.halved>"
+
+
+def test_the_published_rules_are_untouched() -> None:
+    """Applying all variants leaves the rules, their source and their results as they were."""
+    before = {name: (rule.__code__, inspect.getsource(rule)) for name, rule in RULES.items()}
+    for variant in VARIANTS.values():
+        for rule in variant.rules:
+            for optimizer in running(rule):
+                changed(optimizer, variant)
+    assert before == {n: (r.__code__, inspect.getsource(r)) for n, r in RULES.items()}
+    for optimizer in BATTERY:
+        for a, b in zip(PUBLISHED[optimizer], histories(optimizer), strict=True):
+            if a is None or b is None:
+                assert a is b
+            else:
+                assert_same_state(a, b)
+    assert pr.SGD().stages() == (sgd,)
+    assert pr.RAdam().stages() == (radam,)
+
+
+def test_a_variant_of_an_optimizer_is_one_too() -> None:
+    """It hashes, is like no other, keeps its line when copied, and cannot be pickled."""
+    published, halved = pr.SGD(lr=0.5), changed(pr.SGD(lr=0.5), HALVED)
+    assert isinstance(halved, pr.SGD)
+    assert halved.name == "SGD with sgd.halved"
+    assert len({published, halved, changed(published, HALVED)}) == 3
+    state = published.init({"x": np.array([1.0])})
+    copies = (halved, replace(halved, lr=1.0), halved.at_rate(1.0), halved.for_layers({"x": {}}))
+    for one in (*copies, copy.deepcopy(halved)):
+        after, _ = one.step(state, {"x": np.array([1.0])}, lr=1.0)
+        assert after.params["x"] == 0.5
+    with pytest.raises(pickle.PicklingError):
+        pickle.dumps(changed(published, HALVED))
+
+
+def test_a_variant_of_a_wrapped_optimizer() -> None:
+    """Lookahead runs the changed rule of its inner optimizer, whichever of them is changed."""
+    outside = changed(pr.Lookahead(inner=pr.SGD(lr=0.5), k=2), HALVED)
+    inside = pr.Lookahead(inner=changed(pr.SGD(lr=0.5), HALVED), k=2)
+    plain = pr.Lookahead(inner=pr.SGD(lr=0.25), k=2)
+    states = [opt.init(start()) for opt in (outside, inside, plain)]
+    for gradient in stream(4):
+        states = [
+            opt.step(state, gradient)[0]
+            for opt, state in zip((outside, inside, plain), states, strict=True)
+        ]
+    assert_same_state(states[0], states[2])
+    assert_same_state(states[1], states[2])
