@@ -104,6 +104,8 @@ class Running:
     __array_ufunc__ = None  # NumPy leaves mixed operations to us
 
     def __init__(self, value: Any, error: Any = 0.0, format: Format = REFERENCE) -> None:
+        if isinstance(value, np.ndarray) and not isinstance(error, np.ndarray):
+            error = np.full(value.shape, error)
         self.value, self.error, self.format = value, error, format
 
     def __repr__(self) -> str:
@@ -159,7 +161,8 @@ class Running:
 
     def __mul__(self, other: Any) -> Running:
         a, b = self, self.taking(other)
-        passed = abs(a.value) * b.error + abs(b.value) * a.error + a.error * b.error
+        # a'b' - ab = a (b' - b) + b (a' - a) + (a' - a)(b' - b), where |a| <= |value| + error
+        passed = abs(a.value) * b.error + abs(b.value) * a.error + 3 * (a.error * b.error)
         return self._rounded(a.value * b.value, passed, _not(a._zero() | b._zero()))
 
     def __truediv__(self, other: Any) -> Running:
@@ -309,4 +312,5 @@ def _over(x: Any, y: Any) -> Any:
 def _ratio(x: Any, y: Any) -> Any:
     """Return x / y as IEEE 754 has it: whoever divides by zero throws it away."""
     with np.errstate(all="ignore"):
-        return np.divide(x, y) if isinstance(x, np.ndarray) else float(np.divide(x, y))
+        quotient = np.divide(x, y)
+    return quotient if isinstance(quotient, np.ndarray) else float(quotient)

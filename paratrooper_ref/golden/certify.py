@@ -8,6 +8,7 @@ that is 0 in truth is proved as soon as its ball lies within half the smallest d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -106,10 +107,11 @@ def _slowly(x: Any) -> tuple[float, float]:
     if not x.is_finite():
         raise Open
     whole = _integers(x)
-    hi = _nearest(whole)
-    if not np.isfinite(hi):
+    try:
+        hi = _nearest(whole)
+    except OverflowError:
         msg = f"a number is too large for a double: {x}"
-        raise Unproved(msg)
+        raise Unproved(msg) from None
     given = ball.exactly(hi)
     exp = min(whole.exp, given.exp)
     mid = (whole.mid << (whole.exp - exp)) - (given.mid << (given.exp - exp))
@@ -120,7 +122,7 @@ def _nearest(x: Ball) -> float:
     found = ball.rounded(x, 53, -1074)
     if found is None:
         raise Open
-    return float(np.ldexp(float(found[0]), found[1]))
+    return math.ldexp(*found)
 
 
 def _integers(x: Any) -> Ball:

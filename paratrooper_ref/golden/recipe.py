@@ -78,7 +78,7 @@ def draw(key: str, *shape: int, scale: float = 1.0) -> Floats:
     Examples
     --------
     >>> draw("a", 3)
-    array([-1.53125 ,  0.859375,  1.578125])
+    array([-3.640625 , -1.8046875,  1.8671875])
     """
     n = math.prod(shape)
     stream = b"".join(hashlib.sha256(f"{key}/{i}".encode()).digest() for i in range(n // 16 + 1))
