@@ -12,7 +12,7 @@ business of `paratrooper_ref.arithmetic`.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Where each public name lives.  Names are imported when they are first used, so that importing
 # the package costs no more than importing NumPy.

@@ -11,7 +11,8 @@ rastrigin
              Schomisch and Born, Parallel Computing 17 (1991) 619-632.
 
 ackley
-    r = sqrt(mean x_i^2),  loss = 20 (1 - exp(-r/5)) + exp(1) - exp(mean cos(w x_i)).
+    r = sqrt(mean x_i^2),  loss = 20 (1 - exp(-0.2 r)) + exp(1) - exp(mean cos(w x_i)),
+    with 0.2 the double.
 
     Minimum  0 at 0, where the loss has a kink: its slope is 4/sqrt(n) in every direction, and
              no method with a fixed rate converges.  The gradient there is declared 0.
@@ -85,7 +86,7 @@ def ackley(n: int = 2) -> Problem:
     n = integer("ackley", "n", n, 1)
 
     def terms(x: Array) -> tuple[Array, Array, Array]:
-        """Return r, exp(-r/5) and exp(mean cos(w x)), each of shape (..., 1)."""
+        """Return r, exp(-0.2 r) and exp(mean cos(w x)), each of shape (..., 1)."""
         r = np.sqrt(total(x * x) / lift(n, x))
         return r, exp(-lift(0.2, x) * r), exp(total(cos(lift(_W, x) * x)) / lift(n, x))
 

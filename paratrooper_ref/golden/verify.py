@@ -173,6 +173,7 @@ class Check:
         problem = self._made("problem", lambda: problems.build(golden.problem))
         if dict(problem.layers) != dict(golden.layers):
             self.fail("layers", f"are not those of {problem.name}")
+        self._beginning(problem)
         for i, step in enumerate(golden.steps):
             point = {layer: self._point(step, layer) for layer in golden.layers}
             try:
@@ -186,6 +187,18 @@ class Check:
                 if wanted is None or not excess(value, wanted, bound) <= 1:
                     where = f"steps[{i}].inputs.{layer}.g"
                     self.fail(where, f"is not the gradient of {problem.name}")
+
+    def _beginning(self, problem: problems.Problem) -> None:
+        """Check that a trajectory begins at the problem's start, with fresh slots."""
+        first = self.golden.steps[0]
+        fresh = self.optimizer.init(problem.starts[0])
+        if first.t != 1:
+            self.fail("steps[0].t", f"needs to be 1, got {first.t}")
+        for layer, given in first.inputs.items():
+            for slot in given.keys() - {"g"}:
+                value, wanted = given[slot], np.ravel(fresh.slot(slot)[layer])
+                if value is None or value.lo.any() or not np.array_equal(value.hi, wanted):
+                    self.fail(f"steps[0].inputs.{layer}.{slot}", "is not how a trajectory begins")
 
     def _point(self, step: Step, layer: str) -> Any:
         """Return the parameters of a layer, each a `Running` number with what hi leaves out."""

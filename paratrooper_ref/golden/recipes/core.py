@@ -18,6 +18,7 @@ from paratrooper_ref.golden.recipe import Core, Feed, begin, draw
 from paratrooper_ref.golden.recipes.hunts import hunted
 from paratrooper_ref.golden.recipes.settings import BETAS2, SETTINGS
 from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.optimizers.lift import parameters
 from paratrooper_ref.schedules import ReduceOnPlateau, Schedule
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -177,9 +178,14 @@ def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
         "rates", "The rate is changed between steps.",
         t=8, steps=3, rates=(shared, shared / 4, shared * 2),
     )
+    if name in ("sgd", "adam", "ranger", "paratrooper"):
+        yield case(
+            "frozen-first", "A layer whose first gradient comes at the second step.",
+            steps=3, frozen=(("w", 1),),
+        )
     yield case(
-        "layers", "Layers with a rate, a decay, and an adaptation of their own.",
-        t=9, opt=optimizer.for_layers(_own(name, shared)),
+        "layers", "Layers with hyperparameters of their own, a rate that keeps its proportion too.",
+        t=9, steps=2, rates=(shared, shared * 0.7), opt=optimizer.for_layers(_own(optimizer)),
     )
     yield case("late", "Step 100000, where powers of the decay rates have died out.", t=99_999)
     yield case(
@@ -188,14 +194,22 @@ def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
     )
 
 
-def _own(name: str, shared: float) -> dict[str, dict[str, Any]]:
-    own: dict[str, dict[str, Any]] = {"b": {"weight_decay": 0.0}, "s": {"lr": shared / 2}}
-    if name in TRUSTING:
+def _own(optimizer: Optimizer) -> dict[str, dict[str, Any]]:
+    """Return hyperparameters for some layers, of those that the optimizer has."""
+    hyper = optimizer.hyper()
+    adaptive = any("adapt" in parameters(rule) for rule in optimizer.stages())
+    wished: dict[str, dict[str, Any]] = {
+        "w": {"momentum": 0.5, "beta1": 0.75, "beta2": 0.96875, "eps": 0.25},
+        "b": {"weight_decay": 0.0, "l2": 0.5},
+        "s": {"lr": hyper["lr"] / 3},
+    }
+    own = {
+        layer: {name: x for name, x in wishes.items() if name in hyper}
+        for layer, wishes in wished.items()
+    }
+    if adaptive:
         own["s"]["adapt"] = False
-    if name == "lookahead":
-        del own["b"]["weight_decay"]
-        own["b"]["lr"] = shared * 4
-    return own
+    return {layer: hyper_of for layer, hyper_of in own.items() if hyper_of}
 
 
 def _without_momentum(setting: str, optimizer: Optimizer) -> Iterator[Core]:
@@ -288,20 +302,22 @@ def _bounds(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]
     shapes = {"large": (3,), "even": (3,), "small": (3,), "zero": (3,)}
     sizes = {"large": 2.0**6, "small": 2.0**-6, "zero": 0.0}
     crossed = {"lower": 4.0, "upper": 2.0}
-    changes: dict[str, tuple[str, dict[str, float]]] = {
-        "lamb/norms": ("lamb", {"norm_lower": 0.5, "norm_upper": 8.0}),
-        "lamb/norms-crossed": ("lamb", {"norm_lower": 4.0, "norm_upper": 2.0}),
-        "lamb/bounds": ("lamb", {"lower": 0.25, "upper": 4.0}),
-        "lamb/bounds-crossed": ("lamb", crossed),
-        "rangerlars/lower": ("rangerlars", {"lower": 1.0}),
-        "rangerlars/bounds-crossed": ("rangerlars", crossed),
-        "paratrooper/lower": ("paratrooper", {"lower": 2.0}),
-        "paratrooper/cap": ("paratrooper", {"cap": 3.5}),
-        "paratrooper/low-cap": ("paratrooper", {"cap": 0.5}),
+    bounded, last = "bind above, not at all and below", "the one that comes last wins"
+    changes: dict[str, tuple[str, str, dict[str, float]]] = {
+        "lamb/norms": ("lamb", bounded, {"norm_lower": 0.5, "norm_upper": 8.0}),
+        "lamb/norms-crossed": ("lamb", f"cross: {last}", {"norm_lower": 4.0, "norm_upper": 2.0}),
+        "lamb/bounds": ("lamb", bounded, {"lower": 0.25, "upper": 4.0}),
+        "lamb/bounds-crossed": ("lamb", f"cross: {last}", crossed),
+        "rangerlars/lower": ("rangerlars", "keep the ratio at 1 or more", {"lower": 1.0}),
+        "rangerlars/bounds-crossed": ("rangerlars", f"cross: {last}", crossed),
+        "paratrooper/lower": ("paratrooper", "keep the ratio at 2 or more", {"lower": 2.0}),
+        "paratrooper/cap": ("paratrooper", "have a constant ceiling", {"cap": 3.5}),
+        "paratrooper/low-cap": ("paratrooper", "have a ceiling below the floor", {"cap": 0.5}),
     }
-    for case, (name, change) in changes.items():
+    for case, (name, do, change) in changes.items():
+        what = "Bounds on the norm" if "norm_lower" in change else "Bounds on the ratio"
         yield witness(
-            f"{case}-{setting}", "Bounds that bind above, not at all and below, and a zero norm.",
+            f"{case}-{setting}", f"{what} that {do}; and a norm of zero.",
             _with(optimizers[name], **change), t=40, steps=2, shapes=shapes, weights=sizes,
         )
 
@@ -317,6 +333,10 @@ def _edges(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
         "adam/no-rate": (_with(adam, lr=0.0), "A rate of 0: only moments move.", {}),
         "lookahead/each-step": (
             _with(lookahead, k=1, alpha=1.0), "A synchronisation at each step, all the way.", {},
+        ),
+        "lookahead/around-lamb": (_with(lookahead, inner=optimizers["lamb"]), "Around LAMB.", {}),
+        "lookahead/around-radam": (
+            _with(lookahead, inner=optimizers["radam"]), "Around RAdam.", {},
         ),
         "lookahead/no-way": (
             _with(lookahead, k=2, alpha=0.0), "Each synchronisation goes back to the start.", {},
@@ -334,7 +354,7 @@ def _with(optimizer: Optimizer, **changes: Any) -> Optimizer:
 
 
 def _first_batches(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
-    for name in ("radam", "ranger", "paratrooper"):
+    for name in RECTIFIED:
         optimizer = _with(optimizers[name], warmup="auto")
         hyper = optimizer.hyper()
         unit = ((1 - hyper["beta1"]) / (1 - hyper["beta2"])) ** 2
@@ -372,9 +392,13 @@ def _ceilings(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Cor
     sizes = {"large": 2.0**12, "even": 8.0}
     first = switch(optimizer)
     assert first is not None
-    for what, t in (("open", first), ("shutting", 152), ("shut", 5000)):
+    for what, t, about in (
+        ("open", first, "The ceiling as it opens at the rectification switch."),
+        ("shutting", 152, "The ceiling on its way down; in the decimal setting it passes 10."),
+        ("shut", 5000, "The ceiling near 1."),
+    ):
         yield witness(
-            f"paratrooper/{what}-{setting}", "The ceiling as it opens, comes down, and is near 1.",
+            f"paratrooper/{what}-{setting}", about,
             optimizer, t=t - 2, steps=3, shapes=shapes, weights=sizes,
         )
     betas = {"decimal": (0.99, 0.9), "dyadic": (1 - 2.0**-7, 0.875)}[setting]
@@ -388,11 +412,35 @@ def _ceilings(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Cor
 
 
 def _plateau() -> Iterator[Core]:
-    schedule = ReduceOnPlateau(patience=1, factor=0.5, cooldown=1)
-    metrics = (None, 4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0)
-    for name in ("sgd", "ranger", "paratrooper"):
+    still = (4.0, 4.0, 4.0, 2.0, 2.0, 2.0, 2.0)
+    patient = ReduceOnPlateau(patience=1, factor=0.5, cooldown=1)
+    rate = float(SETTINGS["decimal"]["sgd"].hyper()["lr"])
+    plans: dict[str, tuple[str, ReduceOnPlateau, tuple[float, ...]]] = {
+        "ranger/plateau": ("Rates cut where a metric stands still.", patient, still),
+        "paratrooper/plateau": ("Rates cut where a metric stands still.", patient, still),
+        "sgd/plateau": ("Rates cut where a metric stands still.", patient, still),
+        "sgd/plateau-rising": (
+            "A metric that should rise, by an amount.",
+            ReduceOnPlateau(
+                patience=0, factor=0.1, mode="max", threshold=0.5, threshold_mode="abs"
+            ),
+            (1.0, 1.25, 2.0, 2.25, 2.5),
+        ),
+        "sgd/plateau-bounded": (
+            "Cuts that end at the least rate, and one too small to be made.",
+            ReduceOnPlateau(patience=0, factor=0.25, min_lr=rate / 5, eps=rate / 10),
+            (1.0, 1.0, 1.0, 1.0),
+        ),
+        "sgd/plateau-epochs": (
+            "Epochs of two steps.",
+            ReduceOnPlateau(epoch=2, patience=0, factor=0.5),
+            (3.0, 3.0, 3.0),
+        ),
+    }
+    for case, (about, schedule, metrics) in plans.items():
+        told, steps = iter(metrics), 1 + len(metrics) * schedule.epoch
+        given = tuple(next(told) if schedule.asks(t) else None for t in range(1, steps + 1))
         yield witness(
-            f"{name}/plateau-decimal", "Rates cut where a metric stands still.",
-            SETTINGS["decimal"][name], steps=len(metrics), shapes={"w": (2,)},
-            metrics=metrics, schedule=schedule,
+            f"{case}-decimal", about, SETTINGS["decimal"][case.partition("/")[0]],
+            steps=steps, shapes={"w": (2,)}, metrics=given, schedule=schedule, hunts="plateau",
         )

@@ -98,7 +98,7 @@ def _case(
 def _scheduled() -> Iterator[Full]:
     problem = problems.minibatch(problems.diabetes(), size=32)
     for name, schedule in (
-        ("plateau", ReduceOnPlateau(epoch=14, patience=0, factor=0.5)),
+        ("plateau", ReduceOnPlateau(epoch=14, patience=0, factor=0.5, threshold=0.02)),
         ("cosine", FlatThenCosine(steps=STEPS)),
         ("warmup", LinearWarmup(steps=50)),
     ):

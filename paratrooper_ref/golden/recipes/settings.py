@@ -55,7 +55,7 @@ DYADIC: Final[dict[str, Optimizer]] = {
     "radam": RAdam(**_ADAM, **_DECAY),
     "radamw": RAdamW(**_ADAM, **_DECAY, l2=2.0**-6),
     "lars": LARS(**_RATE, **_DECAY, momentum=0.875, trust_coefficient=2.0**-4, eps=2.0**-10),
-    "lars_2019": LARS(**_RATE, **_DECAY, momentum=0.875, form="2019"),
+    "lars_2019": LARS(**_RATE, **_DECAY, momentum=0.875, trust_coefficient=1.0, form="2019"),
     "lamb": LAMB(**_ADAM, **_DECAY),
     "lookahead": Lookahead(inner=SGD(**_RATE, momentum=0.875), **_SLOW),
     "ranger": Ranger(**_ADAM, **_DECAY, **_SLOW, l2=2.0**-6),
