@@ -310,7 +310,11 @@ def machine() -> str:
 # --------------------------------------------------------------------------- the page
 
 FIXED: dict[str, Callable[[], str]] = {
-    "contents": contents, "witnesses": witnesses, "bits": bits, "claims": claims, "refused": refused,
+    "contents": contents,
+    "witnesses": witnesses,
+    "bits": bits,
+    "claims": claims,
+    "refused": refused,
 }
 TIMED: dict[str, Callable[[], str]] = {
     "machine": machine, "speed": speed, "times": corpus_times,

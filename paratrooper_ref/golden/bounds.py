@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,6 @@ from paratrooper_ref.golden.bits import Floats
 from paratrooper_ref.golden.document import Golden, Step, Value
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import evaluated
-from paratrooper_ref.optimizers.state import SLOTS
 from paratrooper_ref.variants import Variant, changed
 
 MARGIN: Final = 4
@@ -54,12 +54,15 @@ def excess(got: Any, wanted: Value, error: Any) -> float:
 
 
 def margins(
-    golden: Golden, variants: Iterable[Variant], formats: tuple[Format, ...] = (FLOAT64, FLOAT32)
+    golden: Golden,
+    variants: Iterable[Variant],
+    formats: tuple[Format, ...] = (FLOAT64, FLOAT32),
+    enough: float = math.inf,
 ) -> dict[str, float]:
     """Return by name how many bounds each variant is away from the case, where it shows most.
 
-    Looked at are parameters and state after each step, which every backend can show; of several
-    formats the one that sees least counts.
+    Looked at are parameters and state after each step, which every backend can show, until all
+    variants are ``enough`` bounds away; of several formats the one that sees least counts.
     """
     optimizer = golden.optimizer
     slots = ("theta", *optimizer.slots())
@@ -77,6 +80,8 @@ def margins(
                         error = bounds[format][layer][slot].error
                         found = excess(names[slot], wanted, error)
                         best[name][format] = max(best[name][format], found)
+        if all(found >= enough for of_variant in best.values() for found in of_variant.values()):
+            break
     return {name: min(found.values()) for name, found in best.items()}
 
 
@@ -86,8 +91,3 @@ def after(step: Step, layer: str, slot: str) -> Value:
     held = line if isinstance(line, Value) else step.inputs[layer][slot]
     assert held is not None
     return held
-
-
-def slots_of(lines: Mapping[str, Any]) -> list[str]:
-    """Return the tags of lines that are state."""
-    return [tag for tag in lines if tag in ("theta", *SLOTS)]

@@ -49,7 +49,7 @@ def claims(golden: Golden, file: str) -> None:
             raise GoldenError(file, f"catches[{i}]", f"is no known variant: {name}")
         if not VARIANTS[name].fits(golden.optimizer):
             raise GoldenError(file, f"catches[{i}]", f"does not concern this optimizer: {name}")
-    found = margins(golden, [VARIANTS[name] for name in golden.catches])
+    found = margins(golden, [VARIANTS[name] for name in golden.catches], enough=MARGIN)
     for i, name in enumerate(golden.catches):
         if not found[name] >= MARGIN:
             reason = f"does not hold: {name} is only {found[name]:.3g} bounds away"

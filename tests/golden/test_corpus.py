@@ -1,4 +1,4 @@
-"""The shipped corpus: it holds, it is what the recipes make, and it is the same bytes everywhere."""
+"""The shipped corpus: it holds, it is what the recipes make, the same bytes everywhere."""
 
 import os
 import subprocess
