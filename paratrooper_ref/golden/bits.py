@@ -66,7 +66,7 @@ def to_bfloat16(x: Any) -> Floats:
     if not np.all(np.abs(rounded) < 2.0**128):
         msg = "a number is too large for bfloat16"
         raise OverflowError(msg)
-    return np.asarray(rounded)
+    return np.asarray(rounded) + 0.0  # no -0
 
 
 def ulp(x: Any) -> Floats:

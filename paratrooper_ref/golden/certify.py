@@ -92,7 +92,7 @@ def rounded(x: Array) -> Value:
     proved = _within(rest, hi) & _within(rest - lo, lo)
     for i in np.flatnonzero(~proved):
         hi[i], lo[i] = _slowly(x[i])
-    return Value(hi, lo + 0.0)
+    return Value(hi + 0.0, lo + 0.0)  # a real number is never -0
 
 
 def _within(rest: Array, x: Floats) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.bits import Floats, from_hex, to_hex, ulp
+from paratrooper_ref.golden.bits import Floats, from_hex, to_hex
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.lines import TAGS
@@ -345,7 +345,7 @@ class _Reader:
         lo = self.doubles(found["lo"], size, f"{where}.lo")
         if not lo.any():
             raise GoldenError(self.file, f"{where}.lo", "is left out where it is 0 everywhere")
-        if np.any(np.abs(lo) > ulp(hi) / 2):
+        if np.any(np.abs(lo) > np.abs(np.nextafter(hi, np.copysign(np.inf, lo)) - hi) / 2):
             raise GoldenError(self.file, f"{where}.lo", "is more than half a unit of hi")
         return Value(hi, lo)
 
@@ -356,6 +356,8 @@ class _Reader:
             raise GoldenError(self.file, where, str(error)) from None
         if x.size != size:
             raise GoldenError(self.file, where, f"has {x.size} numbers, the layer {size}")
+        if not x.all() and np.signbit(x[x == 0]).any():
+            raise GoldenError(self.file, where, "has a zero with a sign; real numbers have none")
         return x
 
 

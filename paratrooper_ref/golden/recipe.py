@@ -88,10 +88,14 @@ def draw(key: str, *shape: int, scale: float = 1.0) -> Floats:
 
 
 def begin(
-    optimizer: Optimizer, params: Mapping[str, Floats], t: int = 0, **slots: Mapping[str, Any]
+    optimizer: Optimizer,
+    params: Mapping[str, Floats],
+    t: int = 0,
+    warmup: str | None = None,
+    **slots: Mapping[str, Any],
 ) -> State:
     """Return a state after t steps: slots that are not given are as `init` makes them."""
     fresh = optimizer.init(params)
     given = {name: {k: np.asarray(x) for k, x in layers.items()} for name, layers in slots.items()}
     kept: dict[str, Any] = {name: fresh.slot(name) for name in optimizer.slots()}
-    return State(params=fresh.params, t=t, **(kept | given))
+    return State(params=fresh.params, t=t, warmup=warmup, **(kept | given))

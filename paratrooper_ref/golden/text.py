@@ -15,6 +15,7 @@ from paratrooper_ref.golden.error import GoldenError
 
 MOST_BYTES: Final = 1 << 24
 MOST_DIGITS: Final = 15  # of an integer: any that a double holds
+MOST_DEEP: Final = 32  # containers in one another
 
 
 _word: Final = json.encoder.encode_basestring_ascii
@@ -23,6 +24,11 @@ _on_one_line: Final = json.JSONEncoder(sort_keys=True, ensure_ascii=True, allow_
 
 def write(content: Any) -> bytes:
     r"""Return the bytes of a content.
+
+    Raises
+    ------
+    RecursionError
+        If it nests more than 32 deep.
 
     Examples
     --------
@@ -41,6 +47,8 @@ def _text(x: Any, line: str) -> str:
     if not any(type(member) in (dict, list) for member in members):
         return _on_one_line(x)
     inner = line + " "
+    if len(inner) > MOST_DEEP:
+        raise RecursionError
     if type(x) is list:
         return f"[{inner}{f',{inner}'.join(_text(member, inner) for member in x)}{line}]"
     rows = (f"{_word(key)}: {_text(x[key], inner)}" for key in sorted(x))

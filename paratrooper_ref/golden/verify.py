@@ -71,6 +71,9 @@ class Check:
                     self._bfloat16(given, where)
                 if i:
                     self._chained(golden.steps[i - 1], layer, given, where)
+            told = self.optimizer.hyper().get("warmup")
+            if step.warmup is not None and told not in ("auto", step.warmup):
+                self.fail(f"steps[{i}].warmup", f"is {step.warmup!r}, the optimizer has {told!r}")
             if i and step.t != golden.steps[i - 1].t + 1:
                 self.fail(f"steps[{i}].t", f"needs to follow {golden.steps[i - 1].t}")
 

@@ -47,6 +47,7 @@ def witness(
     hunts: str | None = None,
     spares: tuple[str, ...] = (),
     seed: int = 0,
+    undecided: bool = False,
 ) -> Core:
     """Return a case whose numbers are drawn by its name (the same for all settings).
 
@@ -72,6 +73,8 @@ def witness(
         What of it this case does not show.
     seed : int
         For other draws, where those of 0 give a number that lies between two doubles.
+    undecided : bool
+        Let the first-batch rule decide though t > 0; else it has chosen momentum by then.
     """
     key = f"{case.rpartition('-')[0]}/{seed}"
     sizes = {name: _of(weights, name) for name in shapes}
@@ -101,11 +104,16 @@ def witness(
         case=case,
         about=about,
         optimizer=optimizer,
-        start=begin(optimizer, params, t, **slots),
+        start=begin(optimizer, params, t, _chosen(optimizer, t, undecided=undecided), **slots),
         feeds=feeds,
         catches=hunted(optimizer, hunts or _word(case), spares),
         schedule=schedule,
     )
+
+
+def _chosen(optimizer: Optimizer, t: int, *, undecided: bool) -> str | None:
+    decides = optimizer.hyper().get("warmup") == "auto"
+    return "momentum" if decides and t and not undecided else None
 
 
 def _word(case: str) -> str:
@@ -185,7 +193,8 @@ def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
         )
     yield case(
         "layers", "Layers with hyperparameters of their own, a rate that keeps its proportion too.",
-        t=9, steps=2, rates=(shared, shared * 0.7), opt=optimizer.for_layers(_own(optimizer)),
+        t=9, steps=2, rates=(shared, shared * (0.5 if setting == "dyadic" else 0.7)),
+        opt=optimizer.for_layers(_own(optimizer, 4 if setting == "dyadic" else 3)),
     )
     yield case("late", "Step 100000, where powers of the decay rates have died out.", t=99_999)
     yield case(
@@ -194,14 +203,14 @@ def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
     )
 
 
-def _own(optimizer: Optimizer) -> dict[str, dict[str, Any]]:
+def _own(optimizer: Optimizer, part: int) -> dict[str, dict[str, Any]]:
     """Return hyperparameters for some layers, of those that the optimizer has."""
     hyper = optimizer.hyper()
     adaptive = any("adapt" in parameters(rule) for rule in optimizer.stages())
     wished: dict[str, dict[str, Any]] = {
         "w": {"momentum": 0.5, "beta1": 0.75, "beta2": 0.96875, "eps": 0.25},
         "b": {"weight_decay": 0.0, "l2": 0.5},
-        "s": {"lr": hyper["lr"] / 3},
+        "s": {"lr": hyper["lr"] / part},
     }
     own = {
         layer: {name: x for name, x in wishes.items() if name in hyper}
@@ -360,6 +369,12 @@ def _first_batches(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterato
         unit = ((1 - hyper["beta1"]) / (1 - hyper["beta2"])) ** 2
         yield _first_batch(f"{name}/quiet-{setting}", optimizer, unit, (0.2, 0.45), (0.55, 9))
         yield _first_batch(f"{name}/loud-{setting}", optimizer, unit, (0.55, 0.95), (0, 0.45))
+    size = 2.0 ** round(float(np.log2(unit)) / 2 + 1)
+    yield witness(
+        f"paratrooper/late-choice-{setting}",
+        "A state from the middle of a run that does not say how it has warmed up.",
+        optimizers["paratrooper"], t=3, steps=2, grads=size, undecided=True,
+    )
 
 
 def _first_batch(

@@ -86,6 +86,7 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
     "cap": ("paratrooper.cap_ignored", "paratrooper.uncapped"),
     "low-cap": ("paratrooper.bounds_order", "paratrooper.cap_ignored", "paratrooper.uncapped"),
     "quiet": ("first_batch.[!t]*",),
+    "late-choice": ("first_batch.opposite", "radam.always_momentum"),
     "loud": ("first_batch.first_layer", "first_batch.opposite", "first_batch.threshold_1"),
     "open": (
         "paratrooper.cap_stays", "paratrooper.cap_without_*", "paratrooper.cap_shut_early",

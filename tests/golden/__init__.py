@@ -1,0 +1,1 @@
+"""The golden corpus: its format, its proofs, its commands."""
