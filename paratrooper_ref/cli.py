@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import io
 import json
 import math
 import os
@@ -59,7 +60,8 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         unknown = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^' =]+)", message)
-        known = [*(self.verbs or self._option_string_actions)]
+        choices = re.findall(r"[\w-]+", message.partition(" (choose from")[2])
+        known = choices or [*(self.verbs or self._option_string_actions)]
         hint = f"; {nearest(unknown[1], known)}" if unknown else ""
         sys.stderr.write(f"{self.prog}: {message.partition(' (choose')[0]}{hint}\n")
         sys.exit(USAGE)
@@ -67,6 +69,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; return the exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # symbols are Greek, and not all terminals are
+            stream.reconfigure(errors="backslashreplace")
     args, left = _parser().parse_known_args(argv)
     if left:
         args.parser.error(f"unrecognized arguments: {' '.join(left)}")

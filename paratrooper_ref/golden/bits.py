@@ -69,6 +69,14 @@ def to_bfloat16(x: Any) -> Floats:
     return np.asarray(rounded) + 0.0  # no -0
 
 
+def is_bfloat16(x: Floats) -> bool:
+    """Return whether doubles are bfloat16 numbers."""
+    try:
+        return bool(np.array_equal(to_bfloat16(x), x))
+    except OverflowError:
+        return False
+
+
 def ulp(x: Any) -> Floats:
     """Return the distance of doubles to the next ones away from zero."""
     return np.asarray(np.abs(np.spacing(np.abs(np.asarray(x, dtype=np.float64)))))

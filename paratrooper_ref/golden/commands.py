@@ -20,7 +20,15 @@ from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bits import to_hex
 from paratrooper_ref.golden.check import Report, verify
 from paratrooper_ref.golden.compare import Difference, first_difference
-from paratrooper_ref.golden.corpus import MANIFEST, TIERS, Corpus, Entry, dump_manifest, shipped
+from paratrooper_ref.golden.corpus import (
+    MANIFEST,
+    TIERS,
+    Corpus,
+    Entry,
+    dump_manifest,
+    shipped,
+    strangers,
+)
 from paratrooper_ref.golden.document import Golden, Step, Value, content, from_content, parse
 from paratrooper_ref.golden.export import CONTAINERS
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
@@ -130,7 +138,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _row(corpus: Corpus, entry: Entry) -> dict[str, Any]:
-    if not corpus.present(entry):
+    if entry.tier == "full" and not corpus.present(entry):
         return {**vars(entry), "about": "not generated here", "catches": None}
     golden = corpus.load(entry)
     return {**vars(entry), "about": golden.about, "catches": list(golden.catches)}
@@ -149,10 +157,15 @@ def _show(args: argparse.Namespace) -> int:
     steps = [step for step in golden.steps if args.step in (None, step.t)]
     _known("step", args.step, [str(step.t) for step in golden.steps], bool(steps))
     _known("layer", args.layer, golden.layers, args.layer is None or args.layer in golden.layers)
-    tags = [*MODEL_TAGS, *TAGS]
-    _known("line", args.line, tags, args.line is None or args.line in tags)
+    of_layers = [step.lines[name] for step in steps for name in golden.layers]
+    tags = [tag for lines in (*(step.model for step in steps), *of_layers) for tag in lines]
+    _known("line", args.line, [*MODEL_TAGS, *TAGS], args.line in (None, *MODEL_TAGS, *TAGS))
+    if args.line not in (None, *tags):
+        there = ", ".join(dict.fromkeys(tags))
+        msg = f"{golden.case} has no line {args.line} there; it has {there}"
+        raise ValueError(msg)
     if args.json:
-        print(json.dumps(content(golden), indent=1))
+        print(json.dumps(_chosen_content(golden, args.step, args.layer, args.line), indent=1))
         return HOLDS
     layers = ", ".join(f"{name} {shape}" for name, shape in golden.layers.items())
     print(f"{golden.case}: {golden.about}")
@@ -169,6 +182,21 @@ def _show(args: argparse.Namespace) -> int:
         print()
         print("\n".join(_step_rows(step, args.layer, args.line)))
     return HOLDS
+
+
+def _chosen_content(
+    golden: Golden, step: int | None, layer: str | None, line: str | None
+) -> dict[str, Any]:
+    """Return the content of a case with the steps, layers and lines that are asked for."""
+    found = content(golden)
+    found["steps"] = [one for one in found["steps"] if step in (None, one["t"])]
+    for one in found["steps"]:
+        for part in ("inputs", "lines"):
+            one[part] = {name: x for name, x in one[part].items() if layer in (None, name)}
+        if line is not None:
+            for name, lines in one["lines"].items():
+                one["lines"][name] = {tag: x for tag, x in lines.items() if tag == line}
+    return found
 
 
 def _known(what: str, name: Any, known: Any, found: bool) -> None:
@@ -212,10 +240,14 @@ def _case(corpus: Corpus, name: str) -> Golden:
     if name not in cases:
         msg = f"unknown case {name!r}; {nearest(name, cases)[:300]}"
         raise ValueError(msg)
-    if not corpus.present(cases[name]) and cases[name].tier == "full":
-        msg = f"{name} is not generated in {corpus.folder}; use golden generate --tier full"
-        raise ValueError(msg)
+    _generated(corpus, cases[name])
     return corpus.load(cases[name])
+
+
+def _generated(corpus: Corpus, entry: Entry) -> None:
+    if entry.tier == "full" and not corpus.present(entry):
+        msg = f"{entry.case} is not generated in {corpus.folder}; use golden generate --tier full"
+        raise ValueError(msg)
 
 
 # --------------------------------------------------------------------------- generate, verify
@@ -234,14 +266,15 @@ def _generate(args: argparse.Namespace) -> int:
     for case in done.changed:
         reason = "is not what is proved now; use golden regenerate --reason"
         sys.stderr.write(f"paratrooper-ref: {case}: {reason}\n")
-    if done.changed or done.manifest is None:
-        return FAILED
-    manifest = done.manifest
-    origin = shipped() / MANIFEST
-    same = origin.is_file() and origin.read_bytes() == dump_manifest(manifest)
+    manifest, origin = done.manifest, shipped() / MANIFEST
+    same = bool(manifest and origin.is_file() and origin.read_bytes() == dump_manifest(manifest))
     if args.json:
-        found = {name: getattr(done, name) for name in ("written", "identical", "kept")}
-        print(json.dumps({**found, "digest": manifest.digest, "as_shipped": same}, indent=1))
+        found = {name: getattr(done, name) for name in ("written", "identical", "kept", "changed")}
+        digest = manifest and manifest.digest
+        print(json.dumps({**found, "digest": digest, "as_shipped": same}, indent=1))
+    if manifest is None:
+        return FAILED
+    if args.json:
         return HOLDS
     print(
         f"{len(done.written)} cases proved and written, {len(done.identical)} proved and the same "
@@ -259,13 +292,11 @@ def _usable(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         msg = f"golden needs a folder, got --corpus={folder}, a file"
         raise NotADirectoryError(msg)
-    others = [
-        path.name
-        for path in (folder.iterdir() if folder.is_dir() else ())
-        if path.name not in (*TIERS, MANIFEST, "CHANGES.md") and not path.name.startswith(".")
-    ]
+    from paratrooper_ref.golden.generate import files
+
+    others = strangers(folder, files()) if folder.exists() else []
     if others:
-        msg = f"golden needs an empty folder or a corpus, got --corpus={folder} with {others[0]}"
+        msg = f"golden needs an empty folder or a corpus, got --corpus={folder} with {others[0]!r}"
         raise ValueError(msg)
 
 
@@ -370,8 +401,10 @@ def _between(a: Corpus, b: Corpus) -> tuple[list[Difference], int]:
             same += 1
         else:
             found.append(difference)
-    if mine.corpus != theirs.corpus:
-        found.append(Difference(MANIFEST, None, None, "corpus", mine.corpus, theirs.corpus, None))
+    for name in ("corpus", "changes"):
+        x, y = getattr(mine, name), getattr(theirs, name)
+        if x != y:
+            found.append(Difference(MANIFEST, None, None, name, x, y, None))
     return found, same
 
 
@@ -414,6 +447,8 @@ def _chosen(corpus: Corpus, patterns: Sequence[str]) -> list[Entry]:
             msg = f"no case matches {pattern!r}; {nearest(pattern, cases)[:300]}"
             raise ValueError(msg)
         chosen |= found
+    for entry in chosen.values():
+        _generated(corpus, entry)
     return list(chosen.values())
 
 
@@ -437,10 +472,10 @@ def _regenerate(args: argparse.Namespace) -> int:
         _case_name(corpus, case)
     for case in args.case:
         proposal = propose(corpus, case, args.reason)
-        if proposal.file is None:
+        if proposal is None:
             print(f"{case} is what is proved now; nothing to change")
         else:
-            print(proposal.difference or f"{case}: not there before")
+            print(proposal.difference)
             print(f"wrote {proposal.file}; look at it, then use golden regenerate --accept")
     return HOLDS
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paratrooper_ref.golden.bits import to_hex
-from paratrooper_ref.golden.document import Golden, Value, content
+from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 
 
@@ -41,15 +41,14 @@ def first_difference(a: Golden, b: Golden) -> Difference | None:
 
 def differences(a: Golden, b: Golden) -> Iterator[Difference]:
     """Yield the differences of two cases, of each line the first one."""
-    mine, theirs = content(a), content(b)
     for name in ("layers", "spec", "problem", "schedule"):
-        yield from _fact(a.case, name, mine.get(name), theirs.get(name))
+        yield from _fact(a.case, name, getattr(a, name), getattr(b, name))
     for one, other in zip(a.steps, b.steps, strict=False):
         where = (a.case, one.t)
         for name in ("t", "lr", "metric", "warmup"):
             x, y = getattr(one, name), getattr(other, name)
             if x != y:
-                yield Difference(a.case, one.t, None, name, repr(x), repr(y), _ulps(x, y))
+                yield Difference(*where, None, name, _shown(x), _shown(y), _ulps(x, y))
         for layer, given in one.inputs.items():
             other_given = other.inputs.get(layer, {})
             for slot in _ordered({**given, **other_given}):
@@ -63,8 +62,9 @@ def differences(a: Golden, b: Golden) -> Iterator[Difference]:
                 pair = (lines.get(tag), other_lines.get(tag))
                 yield from _line((*where, layer), tag, *pair)
     yield from _fact(a.case, "steps", len(a.steps), len(b.steps))
-    for name in ("about", "catches", "growth", "tier"):
-        yield from _fact(a.case, name, mine.get(name), theirs.get(name))
+    yield from _growth(a, b)
+    for name in ("about", "catches", "tier"):
+        yield from _fact(a.case, name, getattr(a, name), getattr(b, name))
 
 
 def _ordered(lines: Mapping[str, Any]) -> list[str]:
@@ -72,11 +72,33 @@ def _ordered(lines: Mapping[str, Any]) -> list[str]:
 
 
 def _fact(case: str, name: str, a: Any, b: Any) -> Iterator[Difference]:
-    if a != b:
-        yield Difference(case, None, None, name, _short(a), _short(b), None)
+    """Yield the first difference of two facts, by its place within them."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        if name == "layers" and list(a) != list(b):  # their order counts
+            yield Difference(case, None, None, name, ", ".join(a), ", ".join(b), None)
+            return
+        for key in dict.fromkeys([*a, *b]):
+            if (key in a) != (key in b) or a[key] != b[key]:
+                yield from _fact(case, f"{name}.{key}", a.get(key), b.get(key))
+                return
+    elif a != b:
+        yield Difference(case, None, None, name, _shown(a), _shown(b), _ulps(a, b))
 
 
-def _short(x: Any) -> str:
+def _growth(a: Golden, b: Golden) -> Iterator[Difference]:
+    if a.growth is None or b.growth is None or a.growth.size != b.growth.size:
+        sizes = [None if x is None else x.size for x in (a.growth, b.growth)]
+        yield from _fact(a.case, "growth", *sizes)
+        return
+    for i in np.flatnonzero(a.growth != b.growth)[:1]:
+        x, y = float(a.growth[i]), float(b.growth[i])
+        yield Difference(a.case, a.steps[i].t, None, "growth", _shown(x), _shown(y), _ulps(x, y))
+
+
+def _shown(x: Any) -> str:
+    """Return a double in decimal and hexadecimal, anything else in short."""
+    if isinstance(x, float):
+        return f"{x!r} ({to_hex(x)})"
     shown = str(x)
     return shown if len(shown) <= 60 else shown[:57] + "..."
 
@@ -85,7 +107,7 @@ def _line(where: tuple[str, int, str | None], tag: str, a: Any, b: Any) -> Itera
     case, step, layer = where
     if not (isinstance(a, Value) and isinstance(b, Value)):
         if a is not b:
-            kinds = [_short(x) if not isinstance(x, Value) else "numbers" for x in (a, b)]
+            kinds = ["numbers" if isinstance(x, Value) else _shown(x) for x in (a, b)]
             yield Difference(case, step, layer, tag, kinds[0], kinds[1], None)
         return
     if a.size != b.size:
@@ -98,7 +120,7 @@ def _line(where: tuple[str, int, str | None], tag: str, a: Any, b: Any) -> Itera
         if wrong.size:
             i = int(wrong[0])
             name = f"{tag}[{i}]" + (" (what remains)" if part == "lo" else "")
-            shown = [f"{float(z[i])!r} ({to_hex(z[i])})" for z in (x, y)]
+            shown = [_shown(float(z[i])) for z in (x, y)]
             ulps = _ulps(float(x[i]), float(y[i]))
             yield Difference(case, step, layer, name, shown[0], shown[1], ulps)
             return

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -188,8 +189,8 @@ class Corpus:
         return golden
 
     def present(self, entry: Entry) -> bool:
-        """Return whether the case's file is there; one of the full tier need not be."""
-        return (self.folder / entry.file).is_file()
+        """Return whether something lies where the case's file belongs."""
+        return os.path.lexists(self.folder / entry.file)
 
     def rejected(self) -> list[Path]:
         """Return the results of `regenerate` that wait to be accepted."""
@@ -197,11 +198,16 @@ class Corpus:
 
     def strangers(self, manifest: Manifest) -> list[str]:
         """Return the files that the manifest does not list; hidden ones do not count."""
-        known = {MANIFEST, CHANGES, *(entry.file for entry in manifest.cases.values())}
-        found = []
-        for path in sorted(self.folder.rglob("*")):
-            name = path.relative_to(self.folder).as_posix()
-            hidden = any(part.startswith(".") for part in Path(name).parts)
-            if path.is_file() and not hidden and path.suffix != ".rej" and name not in known:
-                found.append(name)
-        return found
+        return strangers(self.folder, {entry.file for entry in manifest.cases.values()})
+
+
+def strangers(folder: Path, known: Set[str]) -> list[str]:
+    """Return what lies in a folder and belongs to no corpus with these files."""
+    found = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        hidden = any(part.startswith(".") for part in Path(name).parts)
+        holder = path.is_dir() and not path.is_symlink()
+        if not hidden and not holder and path.suffix != ".rej":
+            found += [name] if name not in {MANIFEST, CHANGES, *known} else []
+    return found

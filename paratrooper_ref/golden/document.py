@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -120,7 +121,7 @@ class Golden:
     schedule: Mapping[str, Any] | None = None
     growth: Floats | None = None
 
-    @property
+    @cached_property
     def optimizer(self) -> Optimizer:
         """The optimizer of the case."""
         return build(self.spec)
@@ -284,6 +285,12 @@ def from_content(found: Any, file: str) -> Golden:
         schedule=spec_of(found.get("schedule")),
         growth=from_hex(found["growth"]) if "growth" in found else None,
     )
+    try:
+        spec = golden.optimizer.spec
+    except (ValueError, TypeError) as error:
+        raise GoldenError(file, "spec", f"is not admitted: {error}") from None
+    if plain(spec) != found["spec"]:
+        raise GoldenError(file, "spec", "does not name every hyperparameter of its algorithm")
     for name, counted, actual in (
         ("count.steps", found["count"]["steps"], len(golden.steps)),
         ("count.values", found["count"]["values"], golden.values),
@@ -356,8 +363,6 @@ class _Reader:
             raise GoldenError(self.file, where, str(error)) from None
         if x.size != size:
             raise GoldenError(self.file, where, f"has {x.size} numbers, the layer {size}")
-        if not x.all() and np.signbit(x[x == 0]).any():
-            raise GoldenError(self.file, where, "has a zero with a sign; real numbers have none")
         return x
 
 

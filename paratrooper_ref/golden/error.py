@@ -22,8 +22,8 @@ class GoldenError(ValueError):
 
     def __str__(self) -> str:
         parts = (self.file, self.field, self.reason)
-        line = ": ".join(part for part in parts if part)
-        return " ".join(line.encode("ascii", "backslashreplace").decode().split())
+        line = " ".join(": ".join(part for part in parts if part).split())
+        return "".join(c if " " <= c <= "~" else ascii(c)[1:-1] for c in line)
 
 
 class Unproved(ArithmeticError):

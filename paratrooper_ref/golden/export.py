@@ -57,19 +57,25 @@ def c_header(golden: Golden) -> bytes:
         f'#define {stem.upper()}_CONTENT_SHA256 "{digest_of(named)}"',
         f"#define {stem.upper()}_STEPS {len(golden.steps)}",
     ]
+    taken: set[str] = set()
     for name, x in named.items():
         if name == "about":
             continue
+        declared = _identifier(stem, *name.split("/"))
+        if declared in taken:
+            msg = f"two arrays of {golden.case} would be called {declared} in C"
+            raise ValueError(msg)
+        taken.add(declared)
         kind = "uint64_t" if x.dtype.kind == "f" else "uint8_t"
         words = to_hex(x).split() if x.dtype.kind == "f" else [f"{int(a):x}" for a in x.flat]
         suffix = "ULL" if x.dtype.kind == "f" else ""
         shown = ", ".join(f"0x{word}{suffix}" for word in words)
-        rows.append(f"static const {kind} {_identifier(stem, name)}[{x.size}] = {{{shown}}};")
+        rows.append(f"static const {kind} {declared}[{x.size}] = {{{shown}}};")
     return ("\n".join([*rows, "#endif", ""])).encode("ascii")
 
 
 def _identifier(*parts: str) -> str:
-    return "_".join(re.sub(r"[^A-Za-z0-9]", "_", part) for part in parts)
+    return "__".join(re.sub(r"[^A-Za-z0-9]", "_", part) for part in parts)
 
 
 CONTAINERS: Final[Mapping[str, tuple[str, Callable[[Golden], bytes]]]] = {

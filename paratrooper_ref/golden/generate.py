@@ -101,7 +101,7 @@ def generate(
     entries: dict[str, Entry] = {}
     todo: list[str] = []
     for name in names:
-        path = _path(folder, name)
+        path = folder / file_of(name)
         known = origin.cases.get(name) if origin else None
         if known and resumes and path.is_file() and sha256(_read(path)) == known.sha256:
             done.kept.append(name)
@@ -110,7 +110,7 @@ def generate(
             todo.append(name)
     for i, written in enumerate(mapped(proved_bytes, todo, jobs)):
         name = todo[i]
-        path = _path(folder, name)
+        path = folder / file_of(name)
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path) as file:
@@ -179,8 +179,14 @@ def _tier(name: str) -> str:
     return TIERS[0] if isinstance(recipes()[name], Core) else TIERS[1]
 
 
-def _path(folder: Path, name: str) -> Path:
-    return folder / _tier(name) / f"{name}.json"
+def files() -> set[str]:
+    """Return the files of all cases, relative to the corpus."""
+    return {file_of(case) for case in recipes()}
+
+
+def file_of(case: str) -> str:
+    """Return the file of a case, relative to the corpus."""
+    return f"{_tier(case)}/{case}.json"
 
 
 def _manifest(folder: Path) -> Manifest | None:

@@ -45,10 +45,8 @@ def claims(golden: Golden, file: str) -> None:
         If one is unknown, or nearer than `MARGIN` bounds in float64 or float32.
     """
     for i, name in enumerate(golden.catches):
-        if name not in VARIANTS:
-            raise GoldenError(file, f"catches[{i}]", f"is no known variant: {name}")
-        if not VARIANTS[name].fits(golden.optimizer):
-            raise GoldenError(file, f"catches[{i}]", f"does not concern this optimizer: {name}")
+        if name not in VARIANTS or not VARIANTS[name].fits(golden.optimizer):
+            raise GoldenError(file, f"catches[{i}]", f"is no variant of this optimizer: {name}")
     found = margins(golden, [VARIANTS[name] for name in golden.catches], enough=MARGIN)
     for i, name in enumerate(golden.catches):
         if not found[name] >= MARGIN:

@@ -8,6 +8,9 @@ space more than itself; one that holds none stands on one line.
 from __future__ import annotations
 
 import json
+import os
+import stat
+from collections import Counter
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -61,10 +64,13 @@ def load(path: Path, name: str) -> bytes:
     Raises
     ------
     GoldenError
-        If there is no such file, or it is too large.
+        If there is no such file, it is a pipe or the like, or it is too large.
     """
     try:
-        with path.open("rb") as file:
+        # A pipe that nobody writes to would be waited for.
+        with os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise GoldenError(name, "", "is no regular file")
             content = file.read(MOST_BYTES + 1)
     except OSError as error:
         raise GoldenError(name, "", f"cannot be read: {error.strerror}") from None
@@ -86,8 +92,8 @@ def read(content: bytes, name: str) -> Any:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         content = dict(found)
         if len(content) != len(found):
-            keys = [key for key, _ in found]
-            twice = next(key for key in keys if keys.count(key) > 1)
+            counted = Counter(key for key, _ in found)
+            twice = max(counted, key=counted.__getitem__)
             raise GoldenError(name, twice[:80], "stands twice in one object")
         return content
 

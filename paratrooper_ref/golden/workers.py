@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import contextmanager
+from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
 Job = TypeVar("Job")
@@ -19,14 +22,40 @@ def mapped(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -
         return
     # NOTE: a fresh interpreter each, as a fork would take over locks that another thread holds.
     pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_quiet
+        min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_attend
     )
     try:
-        yield from pool.map(work, jobs, chunksize=1)
+        with _undisturbed():
+            results = pool.map(work, jobs, chunksize=1)  # starts the processes
+        yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _quiet() -> None:
-    """Leave an interruption from the keyboard to the process that hands out the work."""
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let processes that are started here leave the keyboard to the one that hands out work.
+
+    An interruption waits until they are started; they take over that it waits, for good.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _attend() -> None:
+    """End with the process that hands out the work, however that one ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_outlived, daemon=True).start()
+
+
+def _outlived() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

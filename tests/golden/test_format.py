@@ -207,7 +207,7 @@ def as_full(golden: Golden) -> Golden:
     return replace(
         golden,
         tier="full",
-        about='"é" \\ 😀 \t\n\x7f/',
+        about='"quoted" and \\ ~ /',
         problem={"problem": "p", "arguments": {"inputs": {"lines": [1, -2.5, None]}, "e": []}},
         growth=np.geomspace(1e-16, 5e-324, len(golden.steps)),
     )

@@ -340,8 +340,8 @@ def test_a_claim_that_does_not_hold_is_found() -> None:
     claims(golden, "case")
 
     for name, reason in (
-        ("sgd.nesterov_ignored", "does not concern"),
-        ("adam.no_such", "no known variant"),
+        ("sgd.nesterov_ignored", "no variant of this optimizer"),
+        ("adam.no_such", "no variant of this optimizer"),
         ("adam.eps_hat", "bounds away"),
     ):
         with pytest.raises(GoldenError, match=reason) as found:
