@@ -10,16 +10,16 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.bits import to_hex
-from paratrooper_ref.golden.check import Report, verify
+from paratrooper_ref.golden.check import verify
 from paratrooper_ref.golden.compare import Difference, first_difference
+from paratrooper_ref.golden.content import from_content, parse
 from paratrooper_ref.golden.corpus import (
     MANIFEST,
     TIERS,
@@ -29,8 +29,9 @@ from paratrooper_ref.golden.corpus import (
     shipped,
     strangers,
 )
-from paratrooper_ref.golden.document import Golden, Step, Value, content, from_content, parse
+from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.export import CONTAINERS
+from paratrooper_ref.golden.shown import chosen_content, columns, listed, step_rows, summary, told
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
@@ -122,7 +123,7 @@ def _list(args: argparse.Namespace) -> int:
     if not entries:
         msg = f"no case matches {args.pattern!r}; {nearest(args.pattern, manifest.cases)[:300]}"
         raise ValueError(msg)
-    rows = [_row(corpus, entry) for entry in entries]
+    rows = [listed(corpus, entry) for entry in entries]
     if args.json:
         found = {"corpus": manifest.corpus, "digest": manifest.digest, "cases": rows}
         print(json.dumps(found, indent=1))
@@ -132,24 +133,9 @@ def _list(args: argparse.Namespace) -> int:
     for row in rows:
         shown = row | {"catches": len(row["catches"]) if row["catches"] else ""}
         table.append(tuple(str(shown[name]) for name in names))  # type: ignore[arg-type]
-    print(_columns(table))
+    print(columns(table))
     print(f"\n{len(rows)} of {len(manifest.cases)} cases, corpus {manifest.corpus}")
     return HOLDS
-
-
-def _row(corpus: Corpus, entry: Entry) -> dict[str, Any]:
-    if entry.tier == "full" and not corpus.present(entry):
-        return {**vars(entry), "about": "not generated here", "catches": None}
-    golden = corpus.load(entry)
-    return {**vars(entry), "about": golden.about, "catches": list(golden.catches)}
-
-
-def _columns(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    )
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -165,7 +151,7 @@ def _show(args: argparse.Namespace) -> int:
         msg = f"{golden.case} has no line {args.line} there; it has {there}"
         raise ValueError(msg)
     if args.json:
-        print(json.dumps(_chosen_content(golden, args.step, args.layer, args.line), indent=1))
+        print(json.dumps(chosen_content(golden, args.step, args.layer, args.line), indent=1))
         return HOLDS
     layers = ", ".join(f"{name} {shape}" for name, shape in golden.layers.items())
     print(f"{golden.case}: {golden.about}")
@@ -180,59 +166,14 @@ def _show(args: argparse.Namespace) -> int:
     print(f"catches    {', '.join(golden.catches)}")
     for step in steps:
         print()
-        print("\n".join(_step_rows(step, args.layer, args.line)))
+        print("\n".join(step_rows(step, args.layer, args.line)))
     return HOLDS
-
-
-def _chosen_content(
-    golden: Golden, step: int | None, layer: str | None, line: str | None
-) -> dict[str, Any]:
-    """Return the content of a case with the steps, layers and lines that are asked for."""
-    found = content(golden)
-    found["steps"] = [one for one in found["steps"] if step in (None, one["t"])]
-    for one in found["steps"]:
-        for part in ("inputs", "lines"):
-            one[part] = {name: x for name, x in one[part].items() if layer in (None, name)}
-        if line is not None:
-            for name, lines in one["lines"].items():
-                one["lines"][name] = {tag: x for tag, x in lines.items() if tag == line}
-    return found
 
 
 def _known(what: str, name: Any, known: Any, found: bool) -> None:
     if not found:
         msg = f"unknown {what} {name}; {nearest(str(name), known)}"
         raise ValueError(msg)
-
-
-def _step_rows(step: Step, layer: str | None, line: str | None) -> Iterator[str]:
-    metric = "" if step.metric is None else f", metric {step.metric!r}"
-    warmup = "" if step.warmup is None else f", warming up by {step.warmup}"
-    yield f"step {step.t}, rate {step.lr!r}{metric}{warmup}"
-    rows: list[tuple[str, ...]] = [("", "", "", "nearest double", "bits", "what remains")]
-    parts: list[tuple[str, str, str, Any]] = []
-    for tag, value in step.model.items():
-        parts.append(("", tag, MODEL_TAGS[tag].symbol, value))
-    for name, given in step.inputs.items():
-        if layer in (None, name):
-            slots = [slot for slot in TAGS if slot in given]
-            parts += [(name, f"input {s}", TAGS[s].symbol, given[s]) for s in slots]
-            lines = step.lines[name].items()
-            parts += [(name, tag, TAGS[tag].symbol, found) for tag, found in lines]
-    for name, tag, symbol, held in parts:
-        if line in (None, tag):
-            rows += _value_rows(name, tag, symbol, held)
-    yield _columns(rows)
-
-
-def _value_rows(layer: str, tag: str, symbol: str, value: Any) -> Iterator[tuple[str, ...]]:
-    if not isinstance(value, Value):
-        yield layer, tag, symbol, "none (frozen)" if value is None else str(value), "", ""
-        return
-    for i, (hi, lo) in enumerate(zip(value.hi.tolist(), value.lo.tolist(), strict=True)):
-        place = tag if value.size == 1 else f"{tag}[{i}]"
-        rest = f"{lo:+.3g}" if lo else ""
-        yield layer, place, symbol, repr(hi), to_hex(hi), rest
 
 
 def _case(corpus: Corpus, name: str) -> Golden:
@@ -312,40 +253,12 @@ def _verify(args: argparse.Namespace) -> int:
     for error in report.errors:
         sys.stderr.write(f"paratrooper-ref: {error}\n")
     if args.json:
-        print(json.dumps(_summary(report, prove=args.prove), indent=1))
+        print(json.dumps(summary(report, prove=args.prove), indent=1))
     else:
-        print("\n".join(_told(report, prove=args.prove)))
+        print("\n".join(told(report, prove=args.prove)))
     if report.errors:
         return FAILED
     return HOLDS if report.holds else NOTHING
-
-
-def _summary(report: Report, *, prove: bool) -> dict[str, Any]:
-    return {
-        "holds": report.holds,
-        "proved": prove,
-        "corpus": report.corpus,
-        "digest": report.digest,
-        "held": report.held,
-        "absent": report.absent,
-        "values": report.values,
-        "errors": [{"file": e.file, "field": e.field, "reason": e.reason} for e in report.errors],
-        "waiting": report.waiting,
-    }
-
-
-def _told(report: Report, *, prove: bool) -> Iterator[str]:
-    how = "proved again, digit by digit" if prove else "within the bounds of the reference"
-    whole = sum(report.held.values())
-    yield f"{whole} cases hold: {report.values} numbers {how}"
-    if report.absent["full"]:
-        yield f"{report.absent['full']} cases of the full tier are pinned, and not generated here"
-    for name in report.waiting:
-        yield f"waits to be accepted, and does not count: {name}"
-    if report.errors:
-        yield f"{len(report.errors)} do not hold"
-    if report.digest:
-        yield f"corpus {report.corpus}, content sha256:{report.digest}"
 
 
 # --------------------------------------------------------------------------- diff

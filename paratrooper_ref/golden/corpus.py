@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.document import Golden, digest, parse
+from paratrooper_ref.golden.arrays import digest
+from paratrooper_ref.golden.content import parse
+from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 

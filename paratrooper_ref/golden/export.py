@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.golden.arrays import arrays, digest_of
 from paratrooper_ref.golden.bits import to_hex
-from paratrooper_ref.golden.document import Golden, arrays, digest_of
+from paratrooper_ref.golden.document import Golden
 
 Array = np.ndarray[Any, Any]
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
+from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
     MANIFEST,
@@ -22,7 +23,6 @@ from paratrooper_ref.golden.corpus import (
     sha256,
     shipped,
 )
-from paratrooper_ref.golden.document import dump, parse
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.make import make
 from paratrooper_ref.golden.prove import claims

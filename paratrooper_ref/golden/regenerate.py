@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.compare import first_difference
+from paratrooper_ref.golden.content import content, dump, from_content, parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
     MANIFEST,
@@ -23,7 +24,7 @@ from paratrooper_ref.golden.corpus import (
     manifest_of,
     sha256,
 )
-from paratrooper_ref.golden.document import Golden, content, dump, from_content, parse
+from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.generate import proved_bytes, raised, write_manifest
 from paratrooper_ref.golden.prove import prove_again

@@ -12,7 +12,8 @@ from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.golden.bits import is_bfloat16, to_bfloat16, to_hex
 from paratrooper_ref.golden.bounds import after, excess, running
-from paratrooper_ref.golden.document import Golden, Step, Value, kept, plain
+from paratrooper_ref.golden.content import plain
+from paratrooper_ref.golden.document import Golden, Step, Value, kept
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.make import MOST_GROWTH
 from paratrooper_ref.optimizers import NonFiniteError

@@ -21,8 +21,10 @@ import paratrooper_ref as pr
 import problems
 from paratrooper_ref.cli import main
 from paratrooper_ref.golden import commands, generate
+from paratrooper_ref.golden.arrays import arrays
 from paratrooper_ref.golden.bits import to_hex
 from paratrooper_ref.golden.compare import first_difference
+from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
     MANIFEST,
@@ -33,7 +35,7 @@ from paratrooper_ref.golden.corpus import (
     manifest_of,
     shipped,
 )
-from paratrooper_ref.golden.document import Golden, Value, arrays, dump, parse
+from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.golden.export import CONTAINERS, c_header
 from paratrooper_ref.golden.make import make
 from paratrooper_ref.golden.recipe import Full

@@ -10,8 +10,8 @@ import pytest
 
 import paratrooper_ref as pr
 from paratrooper_ref.golden.check import verify
+from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import Corpus, dump_manifest, entry_of, shipped
-from paratrooper_ref.golden.document import dump, parse
 from paratrooper_ref.golden.generate import proved_bytes
 from paratrooper_ref.golden.make import make
 from paratrooper_ref.golden.recipe import Full

@@ -16,7 +16,8 @@ from paratrooper_ref.golden import certify
 from paratrooper_ref.golden.bits import to_bfloat16, to_hex
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.certify import Open, balls, rounded, working
-from paratrooper_ref.golden.document import Golden, Value, dump, parse
+from paratrooper_ref.golden.content import dump, parse
+from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.golden.make import growth, loop, make
 from paratrooper_ref.golden.prove import claims, prove_again

@@ -29,6 +29,7 @@ from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bits import from_hex, to_hex
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.check import verify
+from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
     MANIFEST,
@@ -40,7 +41,7 @@ from paratrooper_ref.golden.corpus import (
     sha256,
     shipped,
 )
-from paratrooper_ref.golden.document import Golden, Step, dump, parse
+from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.make import make, step_again
 from paratrooper_ref.golden.recipe import Full

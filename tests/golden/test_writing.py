@@ -19,6 +19,7 @@ import pytest
 import paratrooper_ref as pr
 from paratrooper_ref.cli import main
 from paratrooper_ref.golden import commands, generate, regenerate, text
+from paratrooper_ref.golden.content import parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
     MANIFEST,
@@ -27,7 +28,6 @@ from paratrooper_ref.golden.corpus import (
     entry_of,
     manifest_of,
 )
-from paratrooper_ref.golden.document import parse
 from paratrooper_ref.golden.recipe import Full, Recipe
 from paratrooper_ref.golden.recipes import recipes
 
