@@ -36,16 +36,24 @@ def mapped(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -
 def _undisturbed() -> Iterator[None]:
     """Let processes that are started here leave the keyboard to the one that hands out work.
 
-    An interruption waits until they are started; they take over that it waits, for good.
+    They take over that the signal is blocked.  Here, where another thread may take it, an
+    interruption waits until all are started.
     """
-    if not hasattr(signal, "pthread_sigmask"):
+    if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    came: list[int] = []
+    handler = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    masks = hasattr(signal, "pthread_sigmask")
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masks else None
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if mask is not None:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _attend() -> None:
