@@ -41,13 +41,14 @@ class Check:
             raise GoldenError(self.file, field, f"is not admitted: {error}") from None
 
     def all(self) -> None:
-        """Check inputs, rates, lines and, of a trajectory, gradients.
+        """Check facts, inputs, rates, lines and, of a trajectory, gradients.
 
         Raises
         ------
         GoldenError
             At the first place that does not hold.
         """
+        self.facts()
         self.inputs()
         self.rates()
         for i, step in enumerate(self.golden.steps):
@@ -57,19 +58,23 @@ class Check:
 
     # ------------------------------------------------------------------ what is given
 
-    def inputs(self) -> None:
-        """Check that each step begins where the one before has ended."""
-        golden, slots = self.golden, {"theta", *self.optimizer.slots()}
-        if (golden.tier == "full") != (golden.problem is not None):
-            self.fail("problem", "belongs to cases of the full tier, and to all of them")
-        if (golden.tier == "full") != (golden.growth is not None):
-            self.fail("growth", "belongs to cases of the full tier, and to all of them")
+    def facts(self) -> None:
+        """Check what belongs to a tier, growth, and that the claims are about this optimizer."""
+        golden = self.golden
+        for name in ("problem", "growth"):
+            if (golden.tier == "full") != (getattr(golden, name) is not None):
+                self.fail(name, "belongs to cases of the full tier, and to all of them")
         grown = np.zeros(1) if golden.growth is None else golden.growth
         if not 0 <= grown.min() <= grown.max() <= MOST_GROWTH:
             self.fail("growth", f"needs to be in [0, {MOST_GROWTH:g}]")
         for i, name in enumerate(golden.catches):
             if name not in VARIANTS or not VARIANTS[name].fits(self.optimizer):
                 self.fail(f"catches[{i}]", f"is no variant of this optimizer: {name}")
+
+    def inputs(self) -> None:
+        """Check that each step begins where the one before has ended."""
+        golden, slots = self.golden, {"theta", *self.optimizer.slots()}
+        told = self.optimizer.hyper().get("warmup")
         for i, step in enumerate(golden.steps):
             for layer, given in step.inputs.items():
                 where = f"steps[{i}].inputs.{layer}"
@@ -79,7 +84,6 @@ class Check:
                     self._bfloat16(given, where)
                 if i:
                     self._chained(golden.steps[i - 1], layer, given, where)
-            told = self.optimizer.hyper().get("warmup")
             if step.warmup is not None and told not in ("auto", step.warmup):
                 self.fail(f"steps[{i}].warmup", f"is {step.warmup!r}, the optimizer has {told!r}")
             if i and step.t != golden.steps[i - 1].t + 1:
