@@ -7,13 +7,11 @@ what does not depend on the machine is compared, and the exit status is 1 where 
 from __future__ import annotations
 
 import argparse
-import gzip
-import io
 import platform
 import re
 import sys
-import tarfile
 import time
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,16 +24,15 @@ from matplotlib.figure import Figure
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref.arithmetic.running import FLOAT32, FLOAT64
-from paratrooper_ref.golden import certify
-from paratrooper_ref.golden.bounds import margins
-from paratrooper_ref.golden.check import verify
+from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.corpus import Corpus, shipped
-from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.golden.document import MOST_GROWTH, Golden
 from paratrooper_ref.golden.error import Unproved
 from paratrooper_ref.golden.generate import generate
 from paratrooper_ref.golden.make import loop, make, step_again
 from paratrooper_ref.golden.recipe import Full
 from paratrooper_ref.golden.recipes.full import FAMILY
+from paratrooper_ref.golden.verify import verify
 from paratrooper_ref.plots import INK, LOOKS, STYLE
 from paratrooper_ref.variants import VARIANTS
 
@@ -64,10 +61,8 @@ def contents() -> str:
     """Return what is in the corpus."""
     manifest = Corpus().manifest()
     entries = manifest.cases.values()
-    held = io.BytesIO()
-    with tarfile.open(fileobj=held, mode="w") as archive:
-        archive.add(shipped() / "core", filter=lambda info: info)
-    packed = len(gzip.compress(held.getvalue(), 6, mtime=0)) / 1e6
+    files = [path.read_bytes() for path in sorted(shipped().rglob("*.json"))]
+    packed = sum(len(zlib.compress(content, 6)) for content in files) / 1e6
     raw = sum(e.bytes for e in entries if e.tier == "core") / 1e6
     rows: list[tuple[object, ...]] = []
     for tier in ("core", "full"):
@@ -101,23 +96,7 @@ def witnesses() -> str:
 
 def bits() -> str:
     """Return how many bits the steps of the core tier take."""
-    taken: Counter[int] = Counter()
-    asked: list[int] = []
-    working = certify.working
-
-    def counted(n: int) -> object:
-        asked.append(n)
-        return working(n)
-
-    certify.working = counted  # type: ignore[assignment]
-    try:
-        for golden in core():
-            for step in golden.steps:
-                asked.clear()
-                step_again(golden, step)
-                taken[max(n for n in asked if n != 2200)] += 1
-    finally:
-        certify.working = working
+    taken = Counter(step_again(golden, step)[1] for golden in core() for step in golden.steps)
     whole = sum(taken.values())
     rows: list[tuple[object, ...]] = [
         (n, taken[n], f"{100 * taken[n] / whole:.1f} %") for n in sorted(taken)
@@ -125,18 +104,20 @@ def bits() -> str:
     return table(("bits", "steps", "share"), rows)
 
 
-def claims() -> str:
-    """Return how often and how clearly each variant is caught; draw it too."""
+def claims(*, draw: bool = False) -> str:
+    """Return how often and how clearly each variant is caught; draw it if asked to."""
     found: dict[str, dict[str, float]] = {}
     for golden in core():
-        for name, format in ((n, f) for n in golden.catches for f in (FLOAT64, FLOAT32)):
-            best = found.setdefault(name, {"cases": 0, FLOAT64.name: 0.0, FLOAT32.name: 0.0})
-            away = margins(golden, [VARIANTS[name]], (format,))[name]
-            best[format.name] = max(best[format.name], away)
-            best["cases"] += format is FLOAT64
-            least = f"least {format.name}"
-            best[least] = min(best.get(least, np.inf), away)
-    _draw_claims(found)
+        named = [VARIANTS[name] for name in golden.catches]
+        for format in (FLOAT64, FLOAT32):
+            for name, away in margins(golden, named, (format,)).items():
+                best = found.setdefault(name, {"cases": 0, FLOAT64.name: 0.0, FLOAT32.name: 0.0})
+                best[format.name] = max(best[format.name], away)
+                best["cases"] += format is FLOAT64
+                least = f"least {format.name}"
+                best[least] = min(best.get(least, np.inf), away)
+    if draw:
+        _draw_claims(found)
     weakest = min(found, key=lambda name: found[name]["float32"])
     least = min(found, key=lambda name: found[name]["least float32"])
     kinds = Counter(VARIANTS[name].kind for name in found)
@@ -178,8 +159,10 @@ def _draw_claims(found: dict[str, dict[str, float]]) -> None:
             ax.set_yticks(range(len(shown)), shown)
             ax.set_ylim(length - 0.4, -0.6)
             ax.set_xscale("log")
-            ax.axvline(4, color=INK, lw=1, ls=(0, (4, 1.6)))
-            ax.set_xlabel("bounds away, where it shows best; at the edge: without bound")
+            ax.axvline(MARGIN, color=INK, lw=1, ls=(0, (4, 1.6)))
+            ax.annotate(f"claimed from {MARGIN} on", (MARGIN, length - 0.6), xytext=(3, 0),
+                        textcoords="offset points", fontsize=6.5, color=INK)
+            ax.set_xlabel("bounds away at best (edge: no end)")
             ax.grid(axis="x", color="#e6e6e6", lw=0.6)
         axes[0].set_title("How clearly each variant is caught")
         marks = [
@@ -286,14 +269,19 @@ def _draw_growth(grown: dict[str, np.ndarray]) -> None:
             if x.max() > 1e-14:
                 ax.annotate(name, (len(x), x[-1]), fontsize=8, color=look.color, xytext=(3, 0),
                             textcoords="offset points", va="center")
-        ax.axhline(1e-9, color=INK, ls=(0, (4, 1.6)), lw=1)
-        ax.annotate("refused above", (1, 1e-9), xytext=(2, 4), textcoords="offset points")
+        ax.axhline(MOST_GROWTH, color=INK, ls=(0, (4, 1.6)), lw=1)
+        ax.annotate("refused above", (1, MOST_GROWTH), xytext=(2, 4), textcoords="offset points")
         ax.set_yscale("log")
         ax.set_xscale("log")
         ax.set_xlim(1, 1600)
         ax.set_xlabel("step")
         ax.set_ylabel("relative change")
         ax.set_title("What one unit in the last place of the start becomes")
+        used = {"nesterov": "sgd", "lars_2019": "lars"}
+        shown = sorted({name.partition("/")[2].partition("-")[0] for name in grown} - used.keys())
+        looks = [LOOKS[name] for name in shown]
+        lines = [mpl.lines.Line2D([], [], color=x.color, ls=x.dashes, label=x.label) for x in looks]
+        figure.legend(handles=lines, loc="outside right upper", fontsize=8)
         figure.savefig(FIGURES / "golden-growth.png", dpi=130)
 
 
@@ -335,7 +323,7 @@ def main() -> int:
     differ = []
     for name, measured in (FIXED if args.check else FIXED | TIMED).items():
         print(f"measuring {name}", file=sys.stderr)
-        found = measured()
+        found = claims(draw=not args.check) if name == "claims" else measured()
         new, count = block(name).subn(lambda m, found=found: m[1] + found + "\n" + m[2], page)
         assert count == 1, f"the page needs one block {name}"
         if new != page:

@@ -25,6 +25,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from paratrooper_ref.arithmetic import ball
+from paratrooper_ref.arithmetic.array import total
 from paratrooper_ref.arithmetic.scalar import EXACT, START_BITS, Scalar, Undecided
 
 STRETCH: Final = 1 + 2.0**-40
@@ -64,7 +65,8 @@ class Format:
     def summing(self, n: int) -> float:
         """Return the relative error of a sum of n terms, of the sum of their magnitudes."""
         roundings = n - 1 if self.sums == "any" else (n - 1).bit_length()
-        return roundings * self.unit / (1 - roundings * self.unit)
+        units = roundings * self.unit
+        return units / (1 - units) if units < 1 else math.inf
 
     def holds(self, x: Scalar) -> bool:
         """Return whether an exact scalar is a number of this format."""
@@ -117,7 +119,10 @@ class Running:
         return np.shape(self.value)
 
     def taking(self, x: Any) -> Running:
-        """Return a number in this arithmetic: an exact scalar is rounded once, here."""
+        """Return a number in this arithmetic: an exact scalar is rounded once, here.
+
+        A plain number is taken to be one of the format.
+        """
         if isinstance(x, Running):
             return x
         if type(x) is not Scalar:
@@ -132,12 +137,12 @@ class Running:
         known: Running = x.known[key]
         return known
 
-    def _rounded(self, value: Any, passed: Any, inexact: Any = True) -> Running:
-        """Return a result: the errors passed on, and one rounding; none of an exact 0."""
+    def _rounded(self, value: Any, passed: Any, underflows: Any = True) -> Running:
+        """Return a result: the errors passed on, one rounding, and what may underflow."""
         unit = self.format.unit
         error = ((1 + 2 * unit) * STRETCH) * passed + (unit * STRETCH) * abs(value)
-        if inexact is not False:
-            error = error + self.format.tiny * inexact
+        if underflows is not False:
+            error = error + self.format.tiny * underflows
         return Running(value, error, self.format)
 
     def _zero(self) -> Any:
@@ -146,7 +151,7 @@ class Running:
     def __add__(self, other: Any) -> Running:
         b = self.taking(other)
         passed = self.error + b.error
-        result = self._rounded(self.value + b.value, passed, inexact=False)
+        result = self._rounded(self.value + b.value, passed, underflows=False)
         result.error = _where(self._zero() | b._zero(), passed, result.error)  # + 0 is exact
         return result
 
@@ -179,6 +184,9 @@ class Running:
     __rmul__ = __mul__
 
     def __pow__(self, n: int) -> Running:
+        if n < 1:
+            msg = f"a power of an inexact number needs n >= 1, got n={n}"
+            raise ValueError(msg)
         result = self
         for _ in range(n - 1):
             result = result * self
@@ -186,11 +194,12 @@ class Running:
 
     def sqrt(self) -> Running:
         """Return the square root; the numbers are known not to be negative."""
+        # |sqrt(x') - sqrt(x)| = |x' - x| / (sqrt(x') + sqrt(x)), and <= sqrt(|x' - x|)
         ends = (self.value - self.error, self.value - 2 * self.error)
         least = _positive(ends[0]) ** 0.5 + _positive(ends[1]) ** 0.5
         passed = _least(_over(self.error, least), self.error**0.5)
         root = _positive(self.value) ** 0.5
-        return self._rounded(root, passed, inexact=False)
+        return self._rounded(root, passed, underflows=False)
 
     def _of_libm(self, function: Callable[[float], float], steepest: float) -> Running:
         value = function(self.value)
@@ -224,12 +233,11 @@ class Running:
 
     def total(self) -> Running:
         """Return the sum over the last axis, kept; in any order, if the format says so."""
-        from paratrooper_ref.arithmetic.array import total  # the order is that of arrays
-
         n = self.value.shape[-1]
         passed = self.error.sum(axis=-1, keepdims=True)
         sizes = (abs(self.value) + 2 * self.error).sum(axis=-1, keepdims=True)
-        error = (passed + self.format.summing(n) * sizes) * STRETCH * (1 + n * 2.0**-50)
+        adding = 1 + n * 2.0**-50  # the bounds are added in doubles too
+        error = (passed + self.format.summing(n) * sizes) * STRETCH * adding
         return Running(total(self.value), error, self.format)
 
     def at_least(self, lower: Any) -> Running:
@@ -272,9 +280,8 @@ def _chosen(x: Running, bound: Running, op: Any, sign: int) -> Running:
     gap = sign * (x.value - bound.value)
     gap = np.where(np.isnan(gap), np.inf, gap)  # both are infinite
     reach = 2 * (x.error + bound.error)
-    error = np.where(gap > reach, x.error, np.where(gap < -reach, bound.error, 0.0))
-    tied = abs(gap) <= reach
-    error = np.where(tied, np.maximum(x.error, bound.error), error)
+    larger = np.maximum(x.error, bound.error)
+    error = np.where(gap > reach, x.error, np.where(gap < -reach, bound.error, larger))
     return Running(value, error, x.format)
 
 

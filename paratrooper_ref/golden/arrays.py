@@ -40,8 +40,13 @@ def arrays(golden: Golden) -> dict[str, np.ndarray[Any, Any]]:
                 put(f"steps/{i}/lines/{layer}/{tag}", line, extent)
         for tag, value in step.model.items():
             put(f"steps/{i}/model/{tag}", value, ())
-    named["about"] = np.frombuffer(text.write(facts(golden)), dtype=np.uint8)
+    named["about"] = np.frombuffer(facts_text(golden).encode(), dtype=np.uint8)
     return named
+
+
+def facts_text(golden: Golden) -> str:
+    """Return all that a case says besides inputs and lines, as canonical JSON."""
+    return text.write(facts(golden)).decode()
 
 
 def digest(golden: Golden) -> str:

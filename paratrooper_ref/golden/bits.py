@@ -1,4 +1,4 @@
-"""Doubles as the corpus writes them: 16 hexadecimal digits each, the sign bit first."""
+"""Doubles as the corpus writes them, in hexadecimal; and the bfloat16 numbers among them."""
 
 from __future__ import annotations
 
@@ -38,9 +38,7 @@ def from_hex(text: str) -> Floats:
     array([ 1., -0.])
     """
     payload = bytes.fromhex(text)
-    n, rest = divmod(len(payload), 8)
-    # NOTE: fromhex passes over any white space, so the length has to be that of single spaces.
-    if rest or not n or len(text) != n * (DIGITS + 1) - 1:
+    if not payload or len(payload) % 8 or payload.hex(" ", 8) != text:
         msg = f"groups of {DIGITS} hexadecimal digits are needed, single spaces between them"
         raise ValueError(msg)
     return np.frombuffer(payload, dtype=">f8").astype(np.float64)
@@ -64,7 +62,7 @@ def to_bfloat16(x: Any) -> Floats:
     unit = np.maximum(exponent - 8, -133)  # 8 bits of significand, the least is 2**-133
     rounded = np.ldexp(np.rint(np.ldexp(x, -unit)), unit)
     if not np.all(np.abs(rounded) < 2.0**128):
-        msg = "a number is too large for bfloat16"
+        msg = "a number is too large for bfloat16, or is none"
         raise OverflowError(msg)
     return np.asarray(rounded) + 0.0  # no -0
 
@@ -79,4 +77,4 @@ def is_bfloat16(x: Floats) -> bool:
 
 def ulp(x: Any) -> Floats:
     """Return the distance of doubles to the next ones away from zero."""
-    return np.asarray(np.abs(np.spacing(np.abs(np.asarray(x, dtype=np.float64)))))
+    return np.asarray(np.spacing(np.abs(np.asarray(x, dtype=np.float64))))

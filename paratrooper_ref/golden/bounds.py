@@ -10,8 +10,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import FLOAT32, FLOAT64, Format, Running
 from paratrooper_ref.golden.bits import Floats
-from paratrooper_ref.golden.document import Golden, Step, Value
-from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.golden.document import MODEL, Golden, Step, Value
 from paratrooper_ref.optimizers.lift import evaluated
 from paratrooper_ref.variants import Variant, changed
 
@@ -21,7 +20,7 @@ MARGIN: Final = 4
 Table = dict[str, dict[str, Any]]
 
 
-def running(golden: Golden, optimizer: Optimizer, step: Step, format: Format) -> Table:
+def running(golden: Golden, step: Step, format: Format) -> Table:
     """Return the lines of a step as `Running` numbers, from what the case stores.
 
     What a stored input leaves out of its double is an error that it starts with.
@@ -33,24 +32,29 @@ def running(golden: Golden, optimizer: Optimizer, step: Step, format: Format) ->
         return Running(x, abs(given.lo).reshape(x.shape), format)
 
     layers, model = evaluated(
-        optimizer, golden.state(step), golden.gradients(step), step.lr, number
+        golden.optimizer, golden.state(step), golden.gradients(step), step.lr, number
     )
-    return {**layers, "": model}
+    return {**layers, MODEL: model}
 
 
-def excess(got: Any, wanted: Value, error: Any) -> float:
+def excess(got: Any, wanted: Value, error: Any, *, undecided: float) -> float:
     """Return the largest distance of doubles from a proved value, over its bound.
+
+    ``undecided`` is what counts where there is no bound, that is, an infinite one: infinity for
+    who has to be sure that numbers are within it, 0 for who has to be sure that they are not.
 
     Examples
     --------
-    >>> excess(np.array([1.5]), Value(np.array([1.0]), np.array([0.0])), np.array([0.25]))
+    >>> one = Value(np.array([1.0]), np.array([0.0]))
+    >>> excess(np.array([1.5]), one, np.array([0.25]), undecided=0)
     2.0
     """
     got, error = np.ravel(got), np.ravel(error)
     with np.errstate(all="ignore"):
         distance = np.abs((got - wanted.hi) - wanted.lo)
-        share = np.where(distance == 0, 0.0, distance / error)  # an infinite bound says nothing
-    return float(np.max(np.where(np.isnan(share), np.inf, share)))
+        share = np.where(distance == 0, 0.0, distance / error)
+        share = np.where(np.isnan(share), np.inf, share)  # so is a number that is none
+    return float(np.max(np.where(np.isfinite(error), share, undecided)))
 
 
 def margins(
@@ -69,7 +73,7 @@ def margins(
     others = {variant.name: changed(optimizer, variant) for variant in variants}
     best = {name: dict.fromkeys(formats, 0.0) for name in others}
     for step in golden.steps:
-        bounds = {format: running(golden, optimizer, step, format) for format in formats}
+        bounds = {format: running(golden, step, format) for format in formats}
         given = (golden.state(step), golden.gradients(step), step.lr)
         for name, other in others.items():
             got, _ = evaluated(other, *given, lambda layer, slot, x: x)
@@ -78,7 +82,7 @@ def margins(
                     wanted = after(step, layer, slot)
                     for format in formats:
                         error = bounds[format][layer][slot].error
-                        found = excess(names[slot], wanted, error)
+                        found = excess(names[slot], wanted, error, undecided=0.0)
                         best[name][format] = max(best[name][format], found)
         if all(found >= enough for of_variant in best.values() for found in of_variant.values()):
             break

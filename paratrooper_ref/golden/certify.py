@@ -9,9 +9,9 @@ that is 0 in truth is proved as soon as its ball lies within half the smallest d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,12 +26,18 @@ from paratrooper_ref.optimizers import Lines, Optimizer, State
 if TYPE_CHECKING:
     from paratrooper_ref.optimizers.state import Array
 
+Result = TypeVar("Result")
+
 START_BITS: Final = 128
 MOST_BITS: Final = 1 << 14
+ALL_BITS: Final = 2200  # of the sum of any two doubles
 
 
-class Open(Exception):
+class Open(ArithmeticError):
     """A number that this many bits leave open."""
+
+    def __str__(self) -> str:
+        return "a number lies between two doubles, as far as these bits tell"
 
 
 def arb() -> Any:
@@ -70,7 +76,7 @@ def balls(x: Any, lo: Any = None) -> Array:
     exact = np.frompyfunc(lambda a: kind(float(a)), 1, 1)
     made: Array = exact(np.atleast_1d(x)).reshape(x.shape)
     if lo is not None and np.any(lo):
-        with working(2200):  # enough for any two doubles
+        with working(ALL_BITS):
             made = made + balls(np.asarray(lo).reshape(x.shape))
     return made
 
@@ -135,12 +141,36 @@ def _integers(x: Any) -> Ball:
 # --------------------------------------------------------------------------- steps
 
 
+def decided(attempt: Callable[[int], Result], bits: int, what: str) -> Result:
+    """Return what an attempt gives with the first number of bits that suffice.
+
+    Raises
+    ------
+    Unproved
+        If 2**14 do not.
+    """
+    why = ""
+    while bits <= MOST_BITS:
+        with working(bits):
+            try:
+                return attempt(bits)
+            except (Open, Undecided) as error:
+                why = str(error)
+        bits *= 2
+    msg = f"{what} is not decided by {MOST_BITS} bits: {why}"
+    raise Unproved(msg)
+
+
 class Proved(NamedTuple):
-    """The proved lines of a step, of the layers and of the model, and the state after it."""
+    """The proved lines of a step, of the layers and of the model, and the state after it.
+
+    ``bits`` is how many it took.
+    """
 
     lines: dict[str, dict[str, Value | bool]]
     model: dict[str, Value]
     after: State
+    bits: int
 
 
 def lines_of(found: Lines) -> tuple[dict[str, dict[str, Value | bool]], dict[str, Value]]:
@@ -186,16 +216,9 @@ def prove(
     Unproved
         If a number or a branch is not decided by 2**14 bits.
     """
-    bits = START_BITS
-    while bits <= MOST_BITS:
-        with working(bits):
-            try:
-                after, found = optimizer.step(state, grads, lr)
-                return Proved(*lines_of(found), after)
-            except Open:
-                why = "a number lies between two doubles, as far as these bits tell"
-            except Undecided as error:
-                why = str(error)
-        bits *= 2
-    msg = f"step {state.t + 1} is not decided by {MOST_BITS} bits: {why}"
-    raise Unproved(msg)
+
+    def attempt(bits: int) -> Proved:
+        after, found = optimizer.step(state, grads, lr)
+        return Proved(*lines_of(found), after, bits)
+
+    return decided(attempt, START_BITS, f"step {state.t + 1}")

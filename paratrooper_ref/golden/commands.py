@@ -17,7 +17,6 @@ from typing import Any, Final
 
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.check import verify
 from paratrooper_ref.golden.compare import Difference, first_difference
 from paratrooper_ref.golden.content import from_content, parse
 from paratrooper_ref.golden.corpus import (
@@ -26,15 +25,18 @@ from paratrooper_ref.golden.corpus import (
     Corpus,
     Entry,
     dump_manifest,
+    nearest_case,
     shipped,
     strangers,
 )
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.export import CONTAINERS
 from paratrooper_ref.golden.shown import chosen_content, columns, listed, step_rows, summary, told
+from paratrooper_ref.golden.verify import verify
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
+from paratrooper_ref.variants import VARIANTS
 
 HOLDS: Final = 0
 FAILED: Final = 1
@@ -54,11 +56,12 @@ def add_verbs(golden: argparse.ArgumentParser, parser_class: type[argparse.Argum
 
     made = verb("list", _list, "list the cases of the corpus, or those whose names match")
     made.add_argument("pattern", nargs="?", default="*", help="such as 'adam/*' (default: all)")
+    made.add_argument("--catches", help="only those that name such a variant, as 'adam.eps*'")
     _common(made, machine=True)
 
     made = verb("show", _show, "show a case: what it is for, its inputs and its lines")
     made.add_argument("case", help="a case, such as adam/tiny-decimal")
-    made.add_argument("--step", type=int, help="only this step")
+    made.add_argument("--step", type=int, help="only this step, by its number t, such as 11")
     made.add_argument("--layer", help="only this layer")
     made.add_argument("--line", help="only this line, by its tag")
     _common(made, machine=True)
@@ -108,8 +111,8 @@ def _common(made: argparse.ArgumentParser, *, machine: bool = False) -> None:
         made.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _jobs(made: argparse.ArgumentParser, default: int | None = None) -> None:
-    cores = default or os.cpu_count() or 1
+def _jobs(made: argparse.ArgumentParser) -> None:
+    cores = os.cpu_count() or 1
     made.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
 
 
@@ -121,9 +124,16 @@ def _list(args: argparse.Namespace) -> int:
     manifest = corpus.manifest()
     entries = [e for e in manifest.cases.values() if fnmatchcase(e.case, args.pattern)]
     if not entries:
-        msg = f"no case matches {args.pattern!r}; {nearest(args.pattern, manifest.cases)[:300]}"
+        known = nearest_case(args.pattern, manifest.cases)
+        msg = f"no case matches {args.pattern!r}; {known}"
         raise ValueError(msg)
     rows = [listed(corpus, entry) for entry in entries]
+    if args.catches is not None:
+        rows = [r for r in rows if any(fnmatchcase(v, args.catches) for v in r["catches"] or ())]
+        if not rows:
+            known = nearest(args.catches, VARIANTS).partition("known:")[0]
+            msg = f"no case names a variant that matches {args.catches!r}; {known}".rstrip("; ")
+            raise ValueError(msg)
     if args.json:
         found = {"corpus": manifest.corpus, "digest": manifest.digest, "cases": rows}
         print(json.dumps(found, indent=1))
@@ -179,7 +189,7 @@ def _known(what: str, name: Any, known: Any, found: bool) -> None:
 def _case(corpus: Corpus, name: str) -> Golden:
     cases = corpus.manifest().cases
     if name not in cases:
-        msg = f"unknown case {name!r}; {nearest(name, cases)[:300]}"
+        msg = f"unknown case {name!r}; {nearest_case(name, cases)}"
         raise ValueError(msg)
     _generated(corpus, cases[name])
     return corpus.load(cases[name])
@@ -187,7 +197,8 @@ def _case(corpus: Corpus, name: str) -> Golden:
 
 def _generated(corpus: Corpus, entry: Entry) -> None:
     if entry.tier == "full" and not corpus.present(entry):
-        msg = f"{entry.case} is not generated in {corpus.folder}; use golden generate --tier full"
+        how = "use golden generate --tier full, and --corpus with its folder"
+        msg = f"{entry.case} is not generated in {corpus.folder}; {how}"
         raise ValueError(msg)
 
 
@@ -205,7 +216,10 @@ def _generate(args: argparse.Namespace) -> int:
     with Bar("proving") as bar:
         done = generate(folder, tiers, jobs=max(1, args.jobs), progress=bar)
     for case in done.changed:
-        reason = "is not what is proved now; use golden regenerate --reason"
+        reason = (
+            "is not what is proved now; if the file is damaged delete it and generate again, "
+            "if the recipe has changed use golden regenerate --reason"
+        )
         sys.stderr.write(f"paratrooper-ref: {case}: {reason}\n")
     manifest, origin = done.manifest, shipped() / MANIFEST
     same = bool(manifest and origin.is_file() and origin.read_bytes() == dump_manifest(manifest))
@@ -290,6 +304,9 @@ def _golden(what: str, corpus: Corpus) -> Golden:
     """Return a case by its name, or from a file: a golden file, or a proposal."""
     path = Path(what)
     if not path.is_file():
+        if what not in corpus.manifest().cases and "/" not in what:
+            msg = f"diff needs a case, a file or the folder of a corpus, got {what!r}"
+            raise ValueError(msg)
         return _case(corpus, what)
     written = text.load(path, path.name)
     if path.suffix != ".rej":
@@ -357,7 +374,7 @@ def _chosen(corpus: Corpus, patterns: Sequence[str]) -> list[Entry]:
     for pattern in patterns:
         found = {name: entry for name, entry in cases.items() if fnmatchcase(name, pattern)}
         if not found:
-            msg = f"no case matches {pattern!r}; {nearest(pattern, cases)[:300]}"
+            msg = f"no case matches {pattern!r}; {nearest_case(pattern, cases)}"
             raise ValueError(msg)
         chosen |= found
     for entry in chosen.values():
@@ -367,7 +384,7 @@ def _chosen(corpus: Corpus, patterns: Sequence[str]) -> list[Entry]:
 
 def _regenerate(args: argparse.Namespace) -> int:
     from paratrooper_ref.golden.certify import arb
-    from paratrooper_ref.golden.regenerate import accept, propose
+    from paratrooper_ref.golden.regenerate import accept, known_entry, propose
 
     arb()
     corpus = Corpus(args.corpus)
@@ -382,7 +399,7 @@ def _regenerate(args: argparse.Namespace) -> int:
         msg = "regenerate needs cases and --reason, or --accept"
         raise ValueError(msg)
     for case in args.case:
-        _case_name(corpus, case)
+        known_entry(corpus, case)
     for case in args.case:
         proposal = propose(corpus, case, args.reason)
         if proposal is None:
@@ -392,9 +409,3 @@ def _regenerate(args: argparse.Namespace) -> int:
             print(f"wrote {proposal.file}; look at it, then use golden regenerate --accept")
     return HOLDS
 
-
-def _case_name(corpus: Corpus, name: str) -> None:
-    cases = corpus.manifest().cases
-    if name not in cases:
-        msg = f"unknown case {name!r}; {nearest(name, cases)[:300]}"
-        raise ValueError(msg)

@@ -16,6 +16,7 @@ from paratrooper_ref.golden.content import parse
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
+from paratrooper_ref.optimizers.hyper import nearest
 
 FORMAT: Final = "paratrooper-ref golden manifest 1"
 MANIFEST: Final = "MANIFEST.json"
@@ -63,6 +64,12 @@ class Manifest:
     def count(self, tier: str) -> int:
         """Return how many cases a tier has."""
         return sum(entry.tier == tier for entry in self.cases.values())
+
+
+def nearest_case(name: str, cases: Mapping[str, Entry]) -> str:
+    """Return what to say of an unknown name: the nearest known case, and where all are."""
+    mean = nearest(name, cases).partition("known:")[0]
+    return f"{mean}golden list shows all {len(cases)}"
 
 
 def sha256(content: bytes) -> str:
@@ -156,6 +163,9 @@ class Corpus:
 
     def manifest(self) -> Manifest:
         """Read the manifest; see `parse_manifest`."""
+        if not os.path.lexists(self.folder / MANIFEST):
+            reason = "cannot be read: it is not there; generate writes it last"
+            raise GoldenError(MANIFEST, "", reason)
         return parse_manifest(text.load(self.folder / MANIFEST, MANIFEST))
 
     def bytes_of(self, entry: Entry) -> bytes:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-import numpy as np
-
 from paratrooper_ref.golden.bits import Floats
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer, State, build
 from paratrooper_ref.optimizers.state import SLOTS
 
+MODEL: Final = ""  # in tables by layer: the whole model
+MOST_GROWTH: Final = 1e-9  # of a change by one unit in the last place of a trajectory's start
 LARGE: Final = 64  # elements: of a larger layer's lines a case keeps state and single numbers
 
 
@@ -30,11 +30,6 @@ class Value(NamedTuple):
     def size(self) -> int:
         """How many numbers."""
         return int(self.hi.size)
-
-    @property
-    def rest(self) -> Floats:
-        """The distance of hi from the numbers."""
-        return np.abs(self.lo)
 
 
 Lines = Mapping[str, Value | bool]

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.golden.arrays import arrays, digest_of
+from paratrooper_ref.golden.arrays import arrays, digest_of, facts_text
 from paratrooper_ref.golden.bits import to_hex
 from paratrooper_ref.golden.document import Golden
 
@@ -47,7 +47,10 @@ def safetensors(golden: Golden) -> bytes:
 
 
 def c_header(golden: Golden) -> bytes:
-    """Return a C99 header: an array of bit patterns for each array, and the digest."""
+    """Return a C99 header: bit patterns for each array, t and rate of each step, all facts as text.
+
+    The arrays are called GROUP_NAME__steps__0__lines__LAYER__TAG__hi and so on.
+    """
     named = arrays(golden)
     stem = _identifier(golden.case)
     rows = [
@@ -57,6 +60,11 @@ def c_header(golden: Golden) -> bytes:
         "#include <stdint.h>",
         f'#define {stem.upper()}_CONTENT_SHA256 "{digest_of(named)}"',
         f"#define {stem.upper()}_STEPS {len(golden.steps)}",
+        f"static const int64_t {stem}__t[] = {{{', '.join(str(s.t) for s in golden.steps)}}};",
+        f"static const uint64_t {stem}__lr[] = {{{_patterns([s.lr for s in golden.steps])}}};",
+        f"static const char {stem}__about[] = /* canonical JSON: spec, layers, catches, steps */",
+        *(f"    {json.dumps(line)}" for line in facts_text(golden).splitlines(keepends=True)),
+        "    ;",
     ]
     taken: set[str] = set()
     for name, x in named.items():
@@ -68,11 +76,14 @@ def c_header(golden: Golden) -> bytes:
             raise ValueError(msg)
         taken.add(declared)
         kind = "uint64_t" if x.dtype.kind == "f" else "uint8_t"
-        words = to_hex(x).split() if x.dtype.kind == "f" else [f"{int(a):x}" for a in x.flat]
-        suffix = "ULL" if x.dtype.kind == "f" else ""
-        shown = ", ".join(f"0x{word}{suffix}" for word in words)
+        numbers = x.dtype.kind == "f"
+        shown = _patterns(x) if numbers else ", ".join(str(int(a)) for a in x.flat)
         rows.append(f"static const {kind} {declared}[{x.size}] = {{{shown}}};")
     return ("\n".join([*rows, "#endif", ""])).encode("ascii")
+
+
+def _patterns(x: Any) -> str:
+    return ", ".join(f"0x{word}ULL" for word in to_hex(x).split())
 
 
 def _identifier(*parts: str) -> str:

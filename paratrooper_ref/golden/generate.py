@@ -89,7 +89,8 @@ def generate(
     Raises
     ------
     GoldenError
-        If the folder's manifest is damaged, or a tier that is not asked for has no entries.
+        If the folder's manifest is damaged, lists a case that has no recipe, or a tier that is
+        not asked for has no entries.
     OSError
         If the folder cannot be written to.
     """
@@ -97,13 +98,16 @@ def generate(
     resumes = folder.resolve() != shipped().resolve()
     pinned = {**(origin.cases if origin else {}), **(here.cases if here else {})}
     names = [name for name in recipes() if _tier(name) in tiers]
+    orphans = sorted((here.cases if here else {}).keys() - recipes().keys())
+    if orphans:
+        raise GoldenError(MANIFEST, "cases", f"lists {orphans[0]}, which has no recipe")
     done = Generated()
     entries: dict[str, Entry] = {}
     todo: list[str] = []
     for name in names:
         path = folder / file_of(name)
         known = origin.cases.get(name) if origin else None
-        if known and resumes and path.is_file() and sha256(_read(path)) == known.sha256:
+        if known and resumes and path.is_file() and sha256(path.read_bytes()) == known.sha256:
             done.kept.append(name)
             entries[name] = known
         else:
@@ -116,7 +120,7 @@ def generate(
             with replacing(path) as file:
                 file.write(written)
             done.written.append(name)
-        elif _read(path) == written:
+        elif path.read_bytes() == written:
             done.identical.append(name)
         else:
             done.changed.append(name)
@@ -138,16 +142,23 @@ def generate(
 def _finish(
     folder: Path, before: Manifest | None, origin: Manifest | None, entries: dict[str, Entry]
 ) -> Manifest:
-    """Write the manifest, and the list of changes if there is none."""
-    changes = folder / CHANGES
-    if not changes.is_file():
-        first = _read(shipped() / CHANGES) if origin else FIRST_CHANGES
-        with replacing(changes) as file:
-            file.write(first)
+    """Write the list of changes and the manifest; new cases raise the minor version."""
+    path = folder / CHANGES
+    first = (shipped() / CHANGES).read_bytes() if origin else FIRST_CHANGES
+    changes = path.read_bytes() if path.is_file() else first
     version = FIRST_VERSION if before is None else before.corpus
-    if before is not None and entries.keys() - before.cases.keys():
-        version = raised(version, "minor")
-    manifest = manifest_of(version, _read(changes), entries.values())
+    added = sorted(entries.keys() - before.cases.keys()) if before else []
+    if added:
+        version = next_version(version, "minor")
+        head, _, rest = changes.decode().partition("\n## ")
+        if rest.startswith(f"{version}\n"):  # left by a run that was interrupted
+            rest = rest.partition("\n## ")[2]
+        rows = "\n".join(f"- new: `{case}`" for case in added)
+        changes = f"{head}\n## {version}\n\n{rows}\n\n## {rest}".encode()
+    if not path.is_file() or path.read_bytes() != changes:
+        with replacing(path) as file:
+            file.write(changes)
+    manifest = manifest_of(version, changes, entries.values())
     write_manifest(folder, manifest)
     return manifest
 
@@ -155,18 +166,18 @@ def _finish(
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest, if its bytes are not there already."""
     path, written = folder / MANIFEST, dump_manifest(manifest)
-    if path.is_file() and _read(path) == written:
+    if path.is_file() and path.read_bytes() == written:
         return
     with replacing(path) as file:
         file.write(written)
 
 
-def raised(version: str, part: str) -> str:
+def next_version(version: str, part: str) -> str:
     """Return the next version: "major" for changed values, "minor" for new cases, or "patch".
 
     Examples
     --------
-    >>> raised("1.2.3", "minor")
+    >>> next_version("1.2.3", "minor")
     '1.3.0'
     """
     numbers = [int(number) for number in version.split(".")]
@@ -179,9 +190,14 @@ def _tier(name: str) -> str:
     return TIERS[0] if isinstance(recipes()[name], Core) else TIERS[1]
 
 
+def known_cases() -> list[str]:
+    """Return the names of all cases that have a recipe."""
+    return list(recipes())
+
+
 def files() -> set[str]:
     """Return the files of all cases, relative to the corpus."""
-    return {file_of(case) for case in recipes()}
+    return {file_of(case) for case in known_cases()}
 
 
 def file_of(case: str) -> str:
@@ -192,8 +208,3 @@ def file_of(case: str) -> str:
 def _manifest(folder: Path) -> Manifest | None:
     path = folder / MANIFEST
     return parse_manifest(text.load(path, str(path)), str(path)) if path.is_file() else None
-
-
-def _read(path: Path) -> bytes:
-    return path.read_bytes()
-

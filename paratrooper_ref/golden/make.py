@@ -8,18 +8,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.golden import certify
 from paratrooper_ref.golden.bits import Floats, to_bfloat16, ulp
-from paratrooper_ref.golden.certify import balls, lines_of, prove, working
-from paratrooper_ref.golden.document import Golden, Step, Value, kept
+from paratrooper_ref.golden.certify import balls, decided, lines_of, prove, working
+from paratrooper_ref.golden.document import MOST_GROWTH, Golden, Step, Value, kept
 from paratrooper_ref.golden.error import Unproved
 from paratrooper_ref.golden.recipe import Core, Full, Recipe
 from paratrooper_ref.optimizers import State
 from paratrooper_ref.optimizers.state import SLOTS, Array
 
 LOOP_BITS: Final = 256
-MOST_GROWTH: Final = 1e-9  # of a change by one unit in the last place, see `growth`
 ONE_STEP_BITS: Final = 4096  # what an exact number takes whose ball has a radius
 
 
@@ -38,15 +36,13 @@ def make(recipe: Recipe) -> Golden:
         raise Unproved(msg) from None
 
 
-def ball_state(state: State, rest: Mapping[str, Mapping[str, Floats]] | None = None) -> State:
-    """Return a state of doubles (plus what remains of them) as one of exact balls."""
+def ball_state(state: State) -> State:
+    """Return a state of doubles as one of exact balls."""
     slots = [slot for slot in SLOTS if getattr(state, slot) is not None]
-    made = {
-        slot: {k: balls(x, rest and rest[slot][k]) for k, x in state.slot(slot).items()}
-        for slot in ("theta", *slots)
+    made: dict[str, Any] = {
+        slot: {k: balls(x) for k, x in state.slot(slot).items()} for slot in ("theta", *slots)
     }
-    params: Any = made.pop("theta")
-    return replace(state, params=params, **made)  # type: ignore[arg-type]
+    return replace(state, params=made.pop("theta"), **made)
 
 
 def _core(recipe: Core) -> Golden:
@@ -60,7 +56,7 @@ def _core(recipe: Core) -> Golden:
             plan, rate = recipe.schedule(plan, state.t + 1, feed.metric)
         lr = optimizer.rate(rate)
         grads = {k: None if g is None else balls(g) for k, g in feed.grads.items()}
-        lines, model, after = prove(optimizer, ball_state(state), grads, lr)
+        lines, model, after, _ = prove(optimizer, ball_state(state), grads, lr)
         inputs = {
             layer: _given({slot: state.slot(slot)[layer] for slot in slots}, feed.grads[layer])
             for layer in state.params
@@ -84,8 +80,8 @@ def _given(slots: Mapping[str, Array], g: Floats | None) -> dict[str, Value | No
     return {name: None if x is None else _exact(x) for name, x in {**slots, "g": g}.items()}
 
 
-def step_again(golden: Golden, step: Step) -> Step:
-    """Return a step of a core case proved anew, from the inputs that the case stores.
+def step_again(golden: Golden, step: Step) -> tuple[Step, int]:
+    """Return a step of a core case proved anew from its stored inputs, and the bits it took.
 
     Raises
     ------
@@ -94,8 +90,9 @@ def step_again(golden: Golden, step: Step) -> Step:
     """
     state = golden.state(step)
     grads = {k: None if g is None else balls(g) for k, g in golden.gradients(step).items()}
-    lines, model, _ = prove(golden.optimizer, ball_state(state), grads, step.lr)
-    return _step(state, step.lr, step.metric, step.inputs, lines, model)
+    found = prove(golden.optimizer, ball_state(state), grads, step.lr)
+    again = _step(state, step.lr, step.metric, step.inputs, found.lines, found.model)
+    return again, found.bits
 
 
 def _step(
@@ -177,49 +174,40 @@ def loop(recipe: Full) -> list[Step]:
     Unproved
         If it takes more than 2**14.
     """
-    bits = LOOP_BITS
-    while bits <= certify.MOST_BITS:
-        try:
-            return list(_steps(recipe, bits))
-        except (certify.Open, Undecided) as error:
-            why = str(error)
-        bits *= 2
-    msg = f"{certify.MOST_BITS} bits do not decide it: {why}"
-    raise Unproved(msg)
+    return decided(lambda bits: list(_steps(recipe)), LOOP_BITS, "the trajectory")
 
 
-def _steps(recipe: Full, bits: int) -> Iterator[Step]:
+def _steps(recipe: Full) -> Iterator[Step]:
     optimizer, problem = recipe.optimizer, recipe.problem
     slots = ("theta", *optimizer.slots())
-    with working(bits):
-        start = problem.starts[0]
-        state = optimizer.init({name: balls(x) for name, x in start.items()})
-        before: dict[str, dict[str, Any]] = {
-            layer: {s: _exact(x) for s, x in _floats(state, layer, slots)} for layer in start
+    start = problem.starts[0]
+    state = optimizer.init({name: balls(x) for name, x in start.items()})
+    before: dict[str, dict[str, Any]] = {
+        layer: {s: _exact(x) for s, x in _floats(state, layer, slots)} for layer in start
+    }
+    plan = None if recipe.schedule is None else recipe.schedule.init(optimizer.rate(None))
+    for t in range(1, recipe.steps + 1):
+        metric = rate = None
+        if recipe.schedule is not None and plan is not None:
+            if recipe.schedule.asks(t):
+                loss = np.array([problem.loss(state.params)], dtype=object).ravel()
+                metric = float(certify.rounded(loss).hi[0])
+            plan, rate = recipe.schedule(plan, t, metric)
+        lr = optimizer.rate(rate)
+        grads = problem.grad(state.params, t)
+        after, found = optimizer.step(state, grads, lr)
+        try:
+            lines, model = lines_of(found)
+        except certify.Open:  # a number that is exact, or nearly so
+            with working(ONE_STEP_BITS):
+                lines, model = lines_of(optimizer.step(state, grads, lr)[1])
+        inputs = {layer: held | {"g": lines[layer]["g"]} for layer, held in before.items()}
+        yield _step(state, lr, metric, inputs, lines, model)
+        before = {
+            layer: {s: lines[layer].get(s, x) for s, x in held.items()}
+            for layer, held in before.items()
         }
-        plan = None if recipe.schedule is None else recipe.schedule.init(optimizer.rate(None))
-        for t in range(1, recipe.steps + 1):
-            metric = rate = None
-            if recipe.schedule is not None and plan is not None:
-                if recipe.schedule.asks(t):
-                    loss = np.array([problem.loss(state.params)], dtype=object).ravel()
-                    metric = float(certify.rounded(loss).hi[0])
-                plan, rate = recipe.schedule(plan, t, metric)
-            lr = optimizer.rate(rate)
-            grads = problem.grad(state.params, t)
-            after, found = optimizer.step(state, grads, lr)
-            try:
-                lines, model = lines_of(found)
-            except certify.Open:  # a number that is exact, or nearly so
-                with working(ONE_STEP_BITS):
-                    lines, model = lines_of(optimizer.step(state, grads, lr)[1])
-            inputs = {layer: held | {"g": lines[layer]["g"]} for layer, held in before.items()}
-            yield _step(state, lr, metric, inputs, lines, model)
-            before = {
-                layer: {s: lines[layer].get(s, x) for s, x in held.items()}
-                for layer, held in before.items()
-            }
-            state = after
+        state = after
 
 
 def _floats(state: State, layer: str, slots: tuple[str, ...]) -> Iterator[tuple[str, Floats]]:
@@ -240,15 +228,8 @@ def growth(recipe: Full, rates: list[float]) -> Floats:
     Unproved
         If it is not decided by 2**14 bits.
     """
-    bits = 2 * LOOP_BITS
-    while bits <= certify.MOST_BITS:
-        try:
-            with working(bits):
-                return _growth(recipe, rates)
-        except (certify.Open, Undecided):
-            bits *= 2
-    msg = f"{certify.MOST_BITS} bits do not decide how a change of the start grows"
-    raise Unproved(msg)
+    bits = 2 * LOOP_BITS  # the digits that two trajectories share are lost
+    return decided(lambda bits: _growth(recipe, rates), bits, "how a change of the start grows")
 
 
 def _growth(recipe: Full, rates: list[float]) -> Floats:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
+from paratrooper_ref.golden.check import Check
 from paratrooper_ref.golden.compare import first_difference
 from paratrooper_ref.golden.content import content, dump, from_content, parse
 from paratrooper_ref.golden.corpus import (
@@ -22,13 +23,18 @@ from paratrooper_ref.golden.corpus import (
     Manifest,
     entry_of,
     manifest_of,
+    nearest_case,
     sha256,
 )
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.error import GoldenError
-from paratrooper_ref.golden.generate import proved_bytes, raised, write_manifest
+from paratrooper_ref.golden.generate import (
+    known_cases,
+    next_version,
+    proved_bytes,
+    write_manifest,
+)
 from paratrooper_ref.golden.prove import prove_again
-from paratrooper_ref.golden.verify import Check
 
 ENDING: Final = ".rej"
 PARTS: Final = ("patch", "major")  # notes, or values: what a proposal raises of the version
@@ -52,15 +58,17 @@ def propose(corpus: Corpus, case: str, reason: str) -> Proposal | None:
     Raises
     ------
     ValueError
-        If the reason is empty.
+        If the case is unknown, or the reason is empty.
     GoldenError
-        If the old case is damaged.
+        If the old case is damaged, or the new one does not catch what it says.
+    Unproved
+        If the new case is not admitted.
     """
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable():
         msg = "regenerate needs a reason, got none that can be read; say what was wrong before"
         raise ValueError(msg)
-    entry = corpus.manifest().cases[case]
+    entry = known_entry(corpus, case)
     path = corpus.folder / entry.file
     beside = path.with_name(path.name + ENDING)
     old = corpus.load(entry) if corpus.present(entry) else None
@@ -82,6 +90,21 @@ def propose(corpus: Corpus, case: str, reason: str) -> Proposal | None:
         found = {name: getattr(proposal, name) for name in ("difference", "part", "reason")}
         file.write(text.write({"case": content(new), **found}))
     return proposal
+
+
+def known_entry(corpus: Corpus, case: str) -> Entry:
+    """Return the entry of a case that the corpus lists and that has a recipe.
+
+    Raises
+    ------
+    ValueError
+        If it is not known.
+    """
+    cases = corpus.manifest().cases
+    if case not in cases or case not in known_cases():
+        msg = f"unknown case {case!r}; {nearest_case(case, cases)}"
+        raise ValueError(msg)
+    return cases[case]
 
 
 def _same_values(old: Golden, new: Golden) -> bool:
@@ -132,7 +155,7 @@ def _install(
     corpus: Corpus, manifest: Manifest, found: dict[str, Proposal], entries: dict[str, Entry]
 ) -> Manifest:
     parts = {proposal.part for proposal in found.values()}
-    version = raised(manifest.corpus, max(parts, key=PARTS.index))
+    version = next_version(manifest.corpus, max(parts, key=PARTS.index))
     rows = [f"- `{case}`: {p.reason} ({p.difference})" for case, p in found.items()]
     changes = _changes(corpus, manifest, version, rows)
     for case, proposal in found.items():

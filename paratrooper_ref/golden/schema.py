@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from paratrooper_ref.golden.error import GoldenError
 
@@ -83,17 +83,20 @@ def compiled(schema: dict[str, Any], whole: dict[str, Any]) -> Check:
         msg = f"the validator does not know {', '.join(sorted(unknown))}"
         raise ValueError(msg)
     if "$ref" in schema:
+        if len(schema) > 1:
+            msg = f"the validator does not know $ref beside {', '.join(schema.keys() - {'$ref'})}"
+            raise ValueError(msg)
         return _referred(schema["$ref"], whole)
-    checks = [make(schema, whole) for make in (_type, _choice, _string, _integer, _array, _object)]
-    checks = [check for check in checks if check is not None]
+    makers = (_type, _choice, _string, _integer, _array, _object)
+    checks: list[Check] = [c for make in makers if (c := make(schema, whole)) is not None]
     if "anyOf" in schema:
         checks.append(_any([compiled(option, whole) for option in schema["anyOf"]]))
 
     def check(x: Any) -> None:
         for one in checks:
-            one(x)  # type: ignore[misc]
+            one(x)
 
-    return checks[0] if len(checks) == 1 else check  # type: ignore[return-value]
+    return checks[0] if len(checks) == 1 else check
 
 
 def _referred(reference: str, whole: dict[str, Any]) -> Check:
@@ -108,7 +111,7 @@ def _referred(reference: str, whole: dict[str, Any]) -> Check:
     return check
 
 
-def _fail(reason: str) -> None:
+def _fail(reason: str) -> NoReturn:
     raise _Defect(reason)
 
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from paratrooper_ref.golden.bits import to_hex
-from paratrooper_ref.golden.check import Report
 from paratrooper_ref.golden.content import content
 from paratrooper_ref.golden.corpus import Corpus, Entry
 from paratrooper_ref.golden.document import Golden, Step, Value
+from paratrooper_ref.golden.verify import Report
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 
 

@@ -11,29 +11,31 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process
 from typing import TypeVar
 
-Job = TypeVar("Job")
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def mapped(work: Callable[[Job], Result], jobs: Sequence[Job], processes: int) -> Iterator[Result]:
-    """Yield the results in the order of the jobs, whatever the number of processes."""
-    if processes <= 1 or len(jobs) <= 1:
-        yield from map(work, jobs)
+def mapped(
+    function: Callable[[Item], Result], items: Sequence[Item], processes: int
+) -> Iterator[Result]:
+    """Yield the results in the order of the items, whatever the number of processes."""
+    if processes <= 1 or len(items) <= 1:
+        yield from map(function, items)
         return
     # NOTE: a fresh interpreter each, as a fork would take over locks that another thread holds.
     pool = ProcessPoolExecutor(
-        min(processes, len(jobs)), mp_context=get_context("spawn"), initializer=_attend
+        min(processes, len(items)), mp_context=get_context("spawn"), initializer=_begin
     )
     try:
-        with _undisturbed():
-            results = pool.map(work, jobs, chunksize=1)  # starts the processes
+        with _interruption_deferred():
+            results = pool.map(function, items, chunksize=1)  # starts the processes
         yield from results
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def _interruption_deferred() -> Iterator[None]:
     """Let processes that are started here leave the keyboard to the one that hands out work.
 
     They take over that the signal is blocked.  Here, where another thread may take it, an
@@ -56,13 +58,13 @@ def _undisturbed() -> Iterator[None]:
             signal.raise_signal(signal.SIGINT)
 
 
-def _attend() -> None:
-    """End with the process that hands out the work, however that one ends."""
+def _begin() -> None:
+    """Leave the keyboard to the process that hands out the work, and end with it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_outlived, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _outlived() -> None:
+def _exit_with_parent() -> None:
     parent = parent_process()
     assert parent is not None
     parent.join()

@@ -5,6 +5,7 @@ published rule stays as it reads, and a traceback through a variant shows the ch
 """
 
 from __future__ import annotations
+import __future__
 
 import ast
 import inspect
@@ -146,10 +147,10 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
         raise VariantError(msg) from None
     filename = f"<{rule.__name__} with {variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
-    text = "".join(source[found.lineno - 1 : found.end_lineno])
-    future = "from __future__ import annotations;" + "\n" * (found.lineno - 1)
+    text = "\n" * (found.lineno - 1) + "".join(source[found.lineno - 1 : found.end_lineno])
     namespace = {**vars(arithmetic), **rule.__globals__}  # a line may use what its rule does not
-    exec(compile(future + text, filename, "exec", dont_inherit=True), namespace)
+    lazily = __future__.annotations.compiler_flag
+    exec(compile(text, filename, "exec", flags=lazily, dont_inherit=True), namespace)
     made: Rule = namespace[rule.__name__]
     return made
 
@@ -162,14 +163,14 @@ def _with_line(source: list[str], rule: str, was: str, line: str, variant: str) 
         raise VariantError(msg)
     first, last, text = places[0]
     margin = text[: len(text) - len(text.lstrip())]
-    if text.lstrip().startswith("elif"):
-        margin += "el"
     new = textwrap.indent(textwrap.dedent(line).strip() or "pass", margin) + "\n"
+    if text.lstrip().startswith("elif"):
+        new = f"{margin}el{new.removeprefix(margin)}"
     return [*source[:first], *new.splitlines(keepends=True), *source[last:]]
 
 
 def _spans(source: list[str], rule: str) -> list[tuple[int, int, str]]:
-    """Return (first, last, text) of each line of the rule; of a branch its head."""
+    """Return (first, last, text) of each assignment of the rule, and of each head of a branch."""
     spans = []
     for node in ast.walk(_function(source, rule)):
         if isinstance(node, (ast.Assign, ast.If)):

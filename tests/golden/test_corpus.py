@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import paratrooper_ref as pr
-from paratrooper_ref.golden.check import verify
 from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import Corpus, dump_manifest, entry_of, shipped
 from paratrooper_ref.golden.generate import proved_bytes
@@ -17,6 +16,7 @@ from paratrooper_ref.golden.make import make
 from paratrooper_ref.golden.recipe import Full
 from paratrooper_ref.golden.recipes import recipes
 from paratrooper_ref.golden.recipes.settings import BETAS2, DECIMAL, DYADIC
+from paratrooper_ref.golden.verify import verify
 from tests.test_portability import dispatched
 
 ROOTS = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(pr.__file__).parents[1])])

@@ -26,12 +26,11 @@ from paratrooper_ref.golden import schema, text
 from paratrooper_ref.golden.arrays import arrays, digest
 from paratrooper_ref.golden.bits import to_bfloat16
 from paratrooper_ref.golden.bounds import after
+from paratrooper_ref.golden.check import Check
 from paratrooper_ref.golden.content import content, dump, parse
 from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.golden.document import LARGE, Golden, Step, Value
+from paratrooper_ref.golden.document import LARGE, MOST_GROWTH, Golden, Step, Value
 from paratrooper_ref.golden.error import GoldenError
-from paratrooper_ref.golden.make import MOST_GROWTH
-from paratrooper_ref.golden.verify import Check
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS
 

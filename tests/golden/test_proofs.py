@@ -16,6 +16,7 @@ from paratrooper_ref.golden import certify
 from paratrooper_ref.golden.bits import to_bfloat16, to_hex
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.certify import Open, balls, rounded, working
+from paratrooper_ref.golden.check import Check
 from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.golden.error import GoldenError, Unproved
@@ -23,7 +24,6 @@ from paratrooper_ref.golden.make import growth, loop, make
 from paratrooper_ref.golden.prove import claims, prove_again
 from paratrooper_ref.golden.recipe import Core, Feed, Full, begin, draw
 from paratrooper_ref.golden.recipes import recipes
-from paratrooper_ref.golden.verify import Check
 from paratrooper_ref.variants import VARIANTS
 from tests.helpers import FAMILY
 

@@ -28,7 +28,6 @@ from paratrooper_ref.cli import main
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bits import from_hex, to_hex
 from paratrooper_ref.golden.bounds import MARGIN, margins
-from paratrooper_ref.golden.check import verify
 from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import (
     CHANGES,
@@ -45,6 +44,7 @@ from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.make import make, step_again
 from paratrooper_ref.golden.recipe import Full
+from paratrooper_ref.golden.verify import verify
 from paratrooper_ref.variants import VARIANTS
 
 TINY = "adam/tiny-decimal"
@@ -731,7 +731,7 @@ def test_a_text_does_no_harm(
 
 def last_again(golden: Golden, **changes: Any) -> Golden:
     """Return a case whose last step is another one, proved anew: all of its lines hold."""
-    step = step_again(golden, replace(golden.steps[-1], **changes))
+    step, _ = step_again(golden, replace(golden.steps[-1], **changes))
     return replace(golden, steps=(*golden.steps[:-1], step))
 
 

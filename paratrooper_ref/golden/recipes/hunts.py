@@ -124,19 +124,15 @@ IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
 """Where a variant says the same as the published line."""
 
 
-def hunted(optimizer: Optimizer, what: str, spares: tuple[str, ...] = ()) -> tuple[str, ...]:
+def hunted(optimizer: Optimizer, what: str) -> tuple[str, ...]:
     """Return the names of the variants that a witness is there to catch."""
     hyper = optimizer.hyper()
 
     def claimed(name: str) -> bool:
         variant = VARIANTS[name]
-        meant = variant.kind != "form" and _any(name, HUNTS[what]) and not _any(name, spares)
+        meant = variant.kind != "form" and any(fnmatchcase(name, p) for p in HUNTS[what])
         if not (meant and variant.fits(optimizer)):
             return False
         return not any(fnmatchcase(name, p) and same(hyper) for p, same in IDLE.items())
 
     return tuple(sorted(name for name in VARIANTS if claimed(name)))
-
-
-def _any(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)

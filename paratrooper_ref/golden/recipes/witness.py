@@ -34,7 +34,6 @@ def witness(
     metrics: tuple[float | None, ...] = (),
     schedule: Schedule | None = None,
     hunts: str | None = None,
-    spares: tuple[str, ...] = (),
     seed: int = 0,
     undecided: bool = False,
 ) -> Core:
@@ -58,8 +57,6 @@ def witness(
         Of each step.
     hunts : str, optional
         The witness's word in `HUNTS`; that of its name by default.
-    spares : patterns of variants' names
-        What of it this case does not show.
     seed : int
         For other draws, where those of 0 give a number that lies between two doubles.
     undecided : bool
@@ -95,7 +92,7 @@ def witness(
         optimizer=optimizer,
         start=begin(optimizer, params, t, _chosen(optimizer, t, undecided=undecided), **slots),
         feeds=feeds,
-        catches=hunted(optimizer, hunts or _word(case), spares),
+        catches=hunted(optimizer, hunts or _word(case)),
         schedule=schedule,
     )
 
