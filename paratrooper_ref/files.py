@@ -9,6 +9,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 
+def sweep(folder: Path) -> None:
+    """Remove what processes that are no more have begun to write in a folder and below."""
+    for part in folder.rglob(".*.part"):
+        number = part.name.split(".")[-2]
+        if number.isdecimal() and not _runs(int(number)):
+            part.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's, or none that can be asked
+        return True
+    return True
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """Open a file that takes the place of ``path`` when all is written, and not before.

@@ -59,8 +59,8 @@ class Format:
 
     @cached_property
     def tiny(self) -> float:
-        """What an underflowing operation may lose, at least the smallest double."""
-        return max(math.ldexp(1, self.least - 1), math.ldexp(1, -1074))
+        """What an underflowing operation may lose; and its bound, which is made of doubles."""
+        return math.ldexp(1, self.least - 1) + 8 * math.ldexp(1, -1074)
 
     def summing(self, n: int) -> float:
         """Return the relative error of a sum of n terms, of the sum of their magnitudes."""

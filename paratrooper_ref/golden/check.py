@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 import problems
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
-from paratrooper_ref.golden.bits import is_bfloat16, to_bfloat16, to_hex
+from paratrooper_ref.golden.bits import Floats, is_bfloat16, to_bfloat16, to_hex
 from paratrooper_ref.golden.bounds import after, excess, running
 from paratrooper_ref.golden.content import plain
 from paratrooper_ref.golden.document import MODEL, MOST_GROWTH, Golden, Step, Value, kept
@@ -63,6 +63,8 @@ class Check:
         for name in ("problem", "growth"):
             if (golden.tier == "full") != (getattr(golden, name) is not None):
                 self.fail(name, "belongs to cases of the full tier, and to all of them")
+        if golden.case.endswith("-dyadic") and not all(map(is_bfloat16, _doubles(golden.spec))):
+            self.fail("spec", "has a number that is none of bfloat16, in a dyadic case")
         grown = np.zeros(1) if golden.growth is None else golden.growth
         if not 0 <= grown.min() <= grown.max() <= MOST_GROWTH:
             self.fail("growth", f"needs to be in [0, {MOST_GROWTH:g}]")
@@ -220,6 +222,15 @@ class Check:
         numbers = zip(theta.hi.tolist(), theta.lo.tolist(), strict=True)
         point[:] = [Running(hi, abs(lo)) for hi, lo in numbers]
         return point.reshape(self.golden.layers[layer])
+
+
+def _doubles(spec: Any) -> Iterator[Floats]:
+    """Yield the finite doubles of a spec."""
+    for x in spec.values() if isinstance(spec, Mapping) else [spec]:
+        if isinstance(x, Mapping):
+            yield from _doubles(x)
+        elif isinstance(x, float) and np.isfinite(x):
+            yield np.array([x])
 
 
 def _within(got: Any, wanted: Value, error: Any) -> bool:

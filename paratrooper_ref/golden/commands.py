@@ -51,7 +51,8 @@ def add_verbs(golden: argparse.ArgumentParser, parser_class: type[argparse.Argum
     def verb(name: str, act: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Any:
         said = f"{help[0].upper()}{help[1:]}."
         made = verbs.add_parser(name, help=help, description=said, **more)
-        made.set_defaults(act=act, parser=made)
+        checks = name in ("generate", "verify", "diff", "regenerate")
+        made.set_defaults(act=act, parser=made, checks=checks)
         return made
 
     made = verb("list", _list, "list the cases of the corpus, or those whose names match")
@@ -113,7 +114,14 @@ def _common(made: argparse.ArgumentParser, *, machine: bool = False) -> None:
 
 def _jobs(made: argparse.ArgumentParser) -> None:
     cores = os.cpu_count() or 1
-    made.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
+    made.add_argument("--jobs", type=_count, default=cores, help=f"processes to use ({cores})")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"an integer of 1 or more is needed, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 # --------------------------------------------------------------------------- list, show
@@ -214,7 +222,7 @@ def _generate(args: argparse.Namespace) -> int:
     _usable(folder)
     tiers = TIERS if args.tier == "all" else (args.tier,)
     with Bar("proving") as bar:
-        done = generate(folder, tiers, jobs=max(1, args.jobs), progress=bar)
+        done = generate(folder, tiers, jobs=args.jobs, progress=bar)
     for case in done.changed:
         reason = (
             "is not what is proved now; if the file is damaged delete it and generate again, "
@@ -263,7 +271,7 @@ def _verify(args: argparse.Namespace) -> int:
     corpus = Corpus(args.corpus)
     what = "proving" if args.prove else "verifying"
     with Bar(what) as bar:
-        report = verify(corpus, prove=args.prove, jobs=max(1, args.jobs), progress=bar)
+        report = verify(corpus, prove=args.prove, jobs=args.jobs, progress=bar)
     for error in report.errors:
         sys.stderr.write(f"paratrooper-ref: {error}\n")
     if args.json:
@@ -354,6 +362,8 @@ def _of_entries(a: Corpus, b: Corpus, one: Entry, other: Entry) -> Difference | 
 def _export(args: argparse.Namespace) -> int:
     corpus = Corpus(args.corpus)
     entries = _chosen(corpus, args.case)
+    for entry in entries:  # all of them hold, or nothing is written
+        corpus.load(entry)
     ending, made = CONTAINERS[args.to]
     args.out.mkdir(parents=True, exist_ok=True)
     with Bar("exporting") as bar:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from paratrooper_ref.files import replacing
+from paratrooper_ref.files import replacing, sweep
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.content import dump, parse
 from paratrooper_ref.golden.corpus import (
@@ -95,6 +95,7 @@ def generate(
         If the folder cannot be written to.
     """
     here, origin = _manifest(folder), _manifest(shipped())
+    sweep(folder)
     resumes = folder.resolve() != shipped().resolve()
     pinned = {**(origin.cases if origin else {}), **(here.cases if here else {})}
     names = [name for name in recipes() if _tier(name) in tiers]

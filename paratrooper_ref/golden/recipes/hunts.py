@@ -105,12 +105,17 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
     "no-rate": ("adam.v_twice",),
     "each-step": ("lookahead.never", "lookahead.slow_stays"),
     "no-way": ("lookahead.never", "lookahead.fast_goes_on", "lookahead.alpha_*"),
-    "full": ("step.uphill",),
+    "full": (
+        "step.*", "lamb.lr_ignored", "lars.lr_ignored", "*.beta1_ignored", "*.beta2_ignored",
+        "*.momentum_ignored", "adam.v_twice", "adam.uncorrected", "radam.rectification_ignored",
+        "radam.v_uncorrected", "lookahead.never", "lookahead.fast_goes_on",
+    ),
     "descent": ("sgd.decay_constant", "sgd.*_needs_momentum", "sgd.dampening_first"),
 }
 
 IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
     "adamw.beta2_bfloat16": lambda h: float(to_bfloat16(h["beta2"])) == h["beta2"],
+    "lars.lr_ignored": lambda h: h["lr"] == 1,
     "lookahead.alpha_*": lambda h: h["alpha"] == 0.5,
     "radam.threshold_4": lambda h: h["threshold"] == 4,
     "radam.threshold_5": lambda h: h["threshold"] == 5,
