@@ -247,6 +247,31 @@ def test_what_an_error_straddles_is_not_decided() -> None:
     assert unless_zero(near, Running(np.zeros(1))).error == 0
 
 
+def test_what_has_no_bound_does_not_pass_for_exact() -> None:
+    """A NaN among the errors stays one, through every operation and clamp."""
+    lost = Running(np.array([1.0]), np.array([np.nan]))
+
+    for result in (lost + lost, lost * lost, at_least(0.0, lost), at_most(9.0, lost)):
+        assert np.isnan(result.error).all()
+    for n in (0, -1):
+        with pytest.raises(ValueError, match="n >= 1"):
+            lost**n
+    assert FLOAT32.summing(2**24 + 2) == math.inf
+
+
+def test_products_of_tiny_errors_are_charged() -> None:
+    """Near the smallest double the bound itself underflows; it is wide enough all the same."""
+    a = Running(2.405819619214451e-166, 2.2635261135128938e-164, FLOAT64)
+    b = Running(3.5006700136491486e-159, 9.658784878263247e-161, FLOAT64)
+
+    for true_a, true_b, off_a, off_b in itertools.product((-1, 1), repeat=4):
+        x, y = Fraction(a.value) + true_a * Fraction(a.error), Fraction(b.value)
+        y += true_b * Fraction(b.error)
+        got = (x + off_a * Fraction(a.error)) * (y + off_b * Fraction(b.error))
+        honest = Fraction(got.numerator / got.denominator)
+        assert abs(honest - x * y) <= Fraction((a * b).error)
+
+
 def test_a_divisor_that_may_be_zero_has_no_bound() -> None:
     """The error is infinite, so that nothing is held against it, and 0 / 0 is nobody's."""
     quotient = Running(np.array([1.0])) / Running(np.array([1.0]), np.array([0.5]))

@@ -159,6 +159,9 @@ def test_help_of_each_verb(verb: str, run: Run) -> None:
         (["verify", "--proof"], "--proof; did you mean '--prove'"),
         (["verify", "--jobs", "many"], "--jobs"),
         (["verify", "--jobs", "1.5"], "--jobs"),
+        (["verify", "--jobs", "0"], "1 or more"),
+        (["generate", "--jobs", "-3"], "1 or more"),
+        (["list", "--catches", "adam.eps_hatt"], "did you mean 'adam.eps_hat'"),
         (["verify", "extra"], "unrecognized arguments: extra"),
         (["show"], "required: case"),
         (["show", TINY, "--step", "one"], "--step"),
@@ -1015,3 +1018,37 @@ def test_what_is_exported_is_what_is_shown(run: Run, corpus: Path) -> None:
             step.pop(part, None)
     assert facts == shown
     assert parse((corpus / f"core/{PLATEAU}.json").read_bytes(), "x").case == facts["case"]
+
+
+def test_list_finds_what_catches_a_variant(run: Run, corpus: Path) -> None:
+    """By a pattern of its name."""
+    status, out, err = run("list", "--catches", "adam.eps*", "--json")
+
+    cases = [row["case"] for row in json.loads(out)["cases"]]
+    assert (status, err) == (0, "")
+    assert TINY in cases
+    assert len(cases) < len(Corpus(corpus).manifest().cases)
+    assert all("adam.eps" in " ".join(load(corpus, case).catches) for case in cases)
+
+
+def test_export_of_a_damaged_case_writes_nothing(run: Run, corpus: Path) -> None:
+    """Of none of those asked for."""
+    (corpus / f"core/{TINY}.json").write_bytes(b"{}")
+
+    status, _, err = run("export", "--to", "npz")
+
+    assert (status, err.count("\n")) == (1, 1)
+    assert not Path("golden-export").exists()
+
+
+def test_a_check_that_is_not_heard_does_not_pass(corpus: Path, tmp_path: Path) -> None:
+    """Who closes the pipe before the end gets no 0, whatever was found."""
+    (corpus / f"core/{TINY}.json").write_bytes(b"{}")
+    command = f"{sys.executable} -m paratrooper_ref golden verify --jobs 1 --corpus {corpus} 2>&1"
+
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True, text=True, check=True, cwd=tmp_path, env=environment(),
+    )
+
+    assert done.stdout.strip() in ("1", "141")

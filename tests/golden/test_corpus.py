@@ -1,9 +1,11 @@
 """The shipped corpus: it holds, it is what the recipes make, the same bytes everywhere."""
 
+import json
 import os
 import subprocess
 import sys
 import zlib
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from paratrooper_ref.golden.make import make
 from paratrooper_ref.golden.recipe import Full
 from paratrooper_ref.golden.recipes import recipes
 from paratrooper_ref.golden.recipes.settings import BETAS2, DECIMAL, DYADIC
+from paratrooper_ref.golden.schema import text
 from paratrooper_ref.golden.verify import verify
+from paratrooper_ref.optimizers import OPTIMIZERS
 from tests.test_portability import dispatched
 
 ROOTS = os.pathsep.join([str(Path(__file__).parents[2]), str(Path(pr.__file__).parents[1])])
@@ -96,6 +100,26 @@ def test_verify_needs_numpy_alone() -> None:
 
     assert (held, prove, generate) == ("0", "2", "2")
     assert not Path("nowhere").exists()
+
+
+def test_the_page_is_about_this_corpus() -> None:
+    """Its digest and counts are the manifest's; the rest of it is compared in CI."""
+    page = (Path(__file__).parents[2] / "docs" / "golden-corpus.md").read_text()
+
+    assert f"Corpus {MANIFEST.corpus}, content sha256 `{MANIFEST.digest}`." in page
+    for tier in ("core", "full"):
+        entries = [entry for entry in MANIFEST.cases.values() if entry.tier == tier]
+        steps, values = (sum(getattr(e, name) for e in entries) for name in ("steps", "values"))
+        assert f"| {tier} | {len(entries)} | {steps:,} | {values:,} |" in page
+
+
+def test_the_schema_knows_the_hyperparameters() -> None:
+    """All of them, and no others."""
+    schema = json.loads(text("case"))["$defs"]
+    names = {f.name for family in OPTIMIZERS.values() for f in fields(family) if f.metadata}
+
+    assert schema["spec"]["properties"]["hyper"]["properties"].keys() == names | {"inner"}
+    assert schema["settings"]["properties"].keys() == names | {"adapt"}
 
 
 def test_the_core_tier_is_small() -> None:

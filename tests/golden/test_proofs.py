@@ -14,7 +14,7 @@ import problems
 from paratrooper_ref.arithmetic import ball
 from paratrooper_ref.golden import certify
 from paratrooper_ref.golden.bits import to_bfloat16, to_hex
-from paratrooper_ref.golden.bounds import MARGIN, margins
+from paratrooper_ref.golden.bounds import MARGIN, excess, margins
 from paratrooper_ref.golden.certify import Open, balls, rounded, working
 from paratrooper_ref.golden.check import Check
 from paratrooper_ref.golden.content import dump, parse
@@ -358,6 +358,18 @@ def test_the_published_line_is_no_distance_away() -> None:
 
     assert margins(golden, [same])["lamb.same"] < 1
     assert margins(golden, [VARIANTS["lamb.ratio_inverted"]])["lamb.ratio_inverted"] > 1000
+
+
+def test_what_has_no_bound_is_neither_within_nor_caught() -> None:
+    """Infinity for who has to be sure of the one, 0 for who has to be sure of the other."""
+    wanted = Value(np.array([1.0, 1.0]), np.zeros(2))
+    for error in (np.inf, np.nan):
+        for got in (1.0, 2.0, np.nan, np.inf):
+            both = (np.array([1.0, got]), wanted, np.array([0.5, error]))
+            assert excess(*both, undecided=np.inf) == np.inf
+            assert excess(*both, undecided=0.0) == 0
+    crashed = (np.array([1.0, np.nan]), wanted, np.array([0.5, 0.5]))
+    assert excess(*crashed, undecided=0.0) == np.inf
 
 
 def test_every_variant_is_caught_by_the_core_tier() -> None:

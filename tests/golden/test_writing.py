@@ -952,3 +952,17 @@ def test_what_this_file_replaces_is_in_use() -> None:
     """A proposal is made from the same recipes."""
     assert vars(regenerate)["proved_bytes"] is generate.proved_bytes
     assert generate.proved_bytes.__globals__ is vars(generate)
+
+
+def test_what_the_killed_have_left_is_swept_up(run: Run, corpus: Path) -> None:
+    """Hidden parts of files go with the next run, but for those of a process that runs."""
+    run("generate")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"core/adam/.tiny-decimal.json.{pid}.part" for pid in (gone.pid, os.getpid())]
+    for name in names:
+        (corpus / name).write_bytes(b"half")
+
+    assert run("generate")[0] == 0
+
+    assert [(corpus / name).exists() for name in names] == [False, True]
