@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.compare import Difference, first_difference
+from paratrooper_ref.golden.compare import corpora, first_difference
 from paratrooper_ref.golden.content import from_content, parse
 from paratrooper_ref.golden.corpus import (
     MANIFEST,
@@ -290,7 +290,7 @@ def _diff(args: argparse.Namespace) -> int:
     base = Corpus(args.corpus)
     if Path(args.a).is_dir():
         a = Corpus(Path(args.a))
-        differences, same = _between(a, Corpus(Path(args.b))) if args.b else _between(base, a)
+        differences, same = corpora(a, Corpus(Path(args.b))) if args.b else corpora(base, a)
     else:
         one = _golden(args.a, base)
         pair = (one, _golden(args.b, base)) if args.b else (_case(base, one.case), one)
@@ -321,39 +321,6 @@ def _golden(what: str, corpus: Corpus) -> Golden:
         return parse(written, path.name)
     found = text.read(written, path.name)
     return from_content(found.get("case") if isinstance(found, dict) else None, path.name)
-
-
-def _between(a: Corpus, b: Corpus) -> tuple[list[Difference], int]:
-    """Compare two corpora case by case; of one not generated its digest counts."""
-    mine, theirs = a.manifest(), b.manifest()
-    found: list[Difference] = []
-    same = 0
-    for name in sorted(mine.cases.keys() | theirs.cases.keys()):
-        pair = [m.cases.get(name) for m in (mine, theirs)]
-        if None in pair:
-            sides = ["there" if entry else "not there" for entry in pair]
-            found.append(Difference(name, None, None, "case", sides[0], sides[1], None))
-            continue
-        difference = _of_entries(a, b, *pair)  # type: ignore[arg-type]
-        if difference is None:
-            same += 1
-        else:
-            found.append(difference)
-    for name in ("corpus", "changes"):
-        x, y = getattr(mine, name), getattr(theirs, name)
-        if x != y:
-            found.append(Difference(MANIFEST, None, None, name, x, y, None))
-    return found, same
-
-
-def _of_entries(a: Corpus, b: Corpus, one: Entry, other: Entry) -> Difference | None:
-    if a.present(one) and b.present(other):
-        if a.bytes_of(one) == b.bytes_of(other):
-            return None
-        return first_difference(a.load(one), b.load(other))
-    if one.sha256 == other.sha256:
-        return None
-    return Difference(one.case, None, None, "sha256", one.sha256, other.sha256, None)
 
 
 # --------------------------------------------------------------------------- export, regenerate

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paratrooper_ref.golden.bits import to_hex
+from paratrooper_ref.golden.corpus import MANIFEST, Corpus, Entry
 from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 
@@ -37,6 +38,42 @@ class Difference(NamedTuple):
 def first_difference(a: Golden, b: Golden) -> Difference | None:
     """Return the first difference of two cases, in the order in which things are computed."""
     return next(differences(a, b), None)
+
+
+def corpora(a: Corpus, b: Corpus) -> tuple[list[Difference], int]:
+    """Return the first difference of each case of two corpora, and how many are the same.
+
+    Of a case that is not generated its digest counts.
+    """
+    mine, theirs = a.manifest(), b.manifest()
+    found: list[Difference] = []
+    same = 0
+    for name in sorted(mine.cases.keys() | theirs.cases.keys()):
+        pair = [m.cases.get(name) for m in (mine, theirs)]
+        if None in pair:
+            sides = ["there" if entry else "not there" for entry in pair]
+            found.append(Difference(name, None, None, "case", sides[0], sides[1], None))
+            continue
+        difference = _of_entries(a, b, *pair)  # type: ignore[arg-type]
+        if difference is None:
+            same += 1
+        else:
+            found.append(difference)
+    for name in ("corpus", "changes"):
+        x, y = getattr(mine, name), getattr(theirs, name)
+        if x != y:
+            found.append(Difference(MANIFEST, None, None, name, x, y, None))
+    return found, same
+
+
+def _of_entries(a: Corpus, b: Corpus, one: Entry, other: Entry) -> Difference | None:
+    if a.present(one) and b.present(other):
+        if a.bytes_of(one) == b.bytes_of(other):
+            return None
+        return first_difference(a.load(one), b.load(other))
+    if one.sha256 == other.sha256:
+        return None
+    return Difference(one.case, None, None, "sha256", one.sha256, other.sha256, None)
 
 
 def differences(a: Golden, b: Golden) -> Iterator[Difference]:

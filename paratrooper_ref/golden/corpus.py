@@ -148,8 +148,18 @@ class Corpus:
 
     Raises
     ------
-    NotADirectoryError
-        If there is no such folder.
+    NotADirectoryError, FileNotFoundError
+        If there is no such folder, or no corpus in it.
+
+    Examples
+    --------
+    >>> corpus = Corpus()
+    >>> golden = corpus.load(corpus.manifest().cases["adam/plain-decimal"])
+    >>> step = golden.steps[0]
+    >>> state, lines = golden.optimizer.step(golden.state(step), golden.gradients(step), step.lr)
+    >>> wanted = step.lines["b"]["theta"]
+    >>> print(abs((state.params["b"] - wanted.hi) - wanted.lo).max() < 1e-15)
+    True
     """
 
     def __init__(self, folder: Path | None = None) -> None:
