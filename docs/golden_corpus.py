@@ -160,8 +160,12 @@ def _draw_claims(found: dict[str, dict[str, float]]) -> None:
             ax.set_ylim(length - 0.4, -0.6)
             ax.set_xscale("log")
             ax.axvline(MARGIN, color=INK, lw=1, ls=(0, (4, 1.6)))
-            ax.set_xlabel(f"bounds away at best (dashed: {MARGIN}; edge: no end)", fontsize=7)
             ax.grid(axis="x", color="#e6e6e6", lw=0.6)
+        figure.supxlabel(
+            f"bounds away, where it shows best (dashed: {MARGIN}, where a claim begins; "
+            "at the edge: without end)",
+            fontsize=9,
+        )
         axes[0].set_title("How clearly each variant is caught")
         marks = [
             mpl.lines.Line2D([], [], marker="o", ls="", color="#d55e00", label="bug"),
