@@ -689,7 +689,7 @@ def test_every_single_change_is_a_difference(corpus: Path) -> None:
 
                     def flip(value: Value) -> Value:
                         bits = value.hi.copy().view(np.uint64)
-                        bits[-1] ^= 1
+                        bits[-1] ^= np.uint64(1)
                         return Value(bits.view(np.float64), value.lo)
 
                     found = first_difference(golden, changed(golden, i, layer, tag, flip))

@@ -6,6 +6,7 @@ import ast
 import copy
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,11 @@ pytest.importorskip("mpmath")
 from tests.golden import independent
 from tests.golden.independent import Checker, Tally, decode, load
 
-CORE: Final = Path(__file__).parents[2] / "paratrooper_ref" / "golden" / "corpus" / "core"
+# Found, not imported: wherever the package is installed.
+PACKAGE: Final = find_spec("paratrooper_ref")
+assert PACKAGE is not None
+assert PACKAGE.origin is not None
+CORE: Final = Path(PACKAGE.origin).parent / "golden" / "corpus" / "core"
 GROUPS: Final = sorted(path.name for path in CORE.iterdir())
 STEM: Final = CORE / "paratrooper" / "plain-decimal.json"
 
