@@ -18,10 +18,10 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided, ball
 from paratrooper_ref.arithmetic.ball import Ball
 from paratrooper_ref.golden.bits import Floats
-from paratrooper_ref.golden.document import Value
+from paratrooper_ref.golden.document import MODEL, Value
 from paratrooper_ref.golden.error import Unproved
 from paratrooper_ref.lines import TAGS
-from paratrooper_ref.optimizers import Lines, Optimizer, State
+from paratrooper_ref.optimizers import Lines, NonFiniteError, Optimizer, State
 
 if TYPE_CHECKING:
     from paratrooper_ref.optimizers.state import Array
@@ -154,7 +154,7 @@ def decided(attempt: Callable[[int], Result], bits: int, what: str) -> Result:
         with working(bits):
             try:
                 return attempt(bits)
-            except (Open, Undecided) as error:
+            except (Open, Undecided, NonFiniteError) as error:  # the root of a ball below 0 is NaN
                 why = str(error)
         bits *= 2
     msg = f"{what} is not decided by {MOST_BITS} bits: {why}"
@@ -184,7 +184,7 @@ def lines_of(found: Lines) -> tuple[dict[str, dict[str, Value | bool]], dict[str
     places: list[tuple[str, str, int]] = []
     parts: list[Any] = []
     lines: dict[str, dict[str, Value | bool]] = {layer: {} for layer in found}
-    for layer, tagged in [*found.items(), ("", found.model)]:
+    for layer, tagged in [*found.items(), (MODEL, found.model)]:
         for tag, x in tagged.items():
             if isinstance(x, bool):
                 lines[layer][tag] = x

@@ -180,7 +180,8 @@ def _show(args: argparse.Namespace) -> int:
         if fact is not None:
             print(f"{name:<10} {fact[name]} {dict(fact['arguments'])}")
     if golden.growth is not None:
-        print(f"growth     {max(golden.growth):.2g} of one unit in the last place of the start")
+        growth = max(golden.growth)
+        print(f"growth     one unit of the start becomes at most {growth:.2g}, relative")
     print(f"catches    {', '.join(golden.catches)}")
     for step in steps:
         print()

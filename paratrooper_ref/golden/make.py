@@ -240,6 +240,8 @@ def _growth(recipe: Full, rates: list[float]) -> Floats:
     found = []
     for t, lr in enumerate(rates, start=1):
         state, _ = optimizer.step(state, problem.grad(state.params, t), lr)
+        if state.alive is None or not state.alive.all():  # it would stand still from here on
+            raise certify.Open
         found.append(_spread(state.params, sizes))
     return certify.rounded(np.array(found, dtype=object)).hi
 

@@ -221,6 +221,38 @@ def test_a_branch_on_its_threshold_rejects_the_case_with_its_name() -> None:
         make(recipe)
 
 
+def test_a_norm_that_may_be_zero_rejects_the_case_with_its_name() -> None:
+    """The direction is (1/3) / (1/3) - 1: zero in truth, and no ball around it says so."""
+    optimizer = pr.LAMB(beta1=0.5, beta2=0.125, eps=0.0, weight_decay=1.0)
+    slots = {"m": {"w": np.array([0.25])}, "v": {"w": np.array([0.4375])}}
+    recipe = Core(
+        case="lamb/zero-or-not", about="a norm", optimizer=optimizer,
+        start=begin(optimizer, {"w": np.array([-1.0])}, 1, **slots),  # type: ignore[arg-type]
+        feeds=(Feed(grads={"w": np.array([0.25])}),),
+    )
+
+    with pytest.raises(Unproved, match="lamb/zero-or-not is not admitted: step 2 is not decided"):
+        make(recipe)
+
+
+def test_a_row_that_stands_still_is_no_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moved trajectory that is lost to NaN is not taken for one that keeps its distance."""
+    problem = problems.rosenbrock()
+    slope = problem.slope
+
+    def lost(params: Any) -> Any:
+        found = slope(params)
+        if len(found["x"]) > 1 and flint.ctx.prec < 2000:
+            found["x"][1, 0] = flint.arb("nan")
+        return found
+
+    recipe = closed(pr.SGD(lr=1e-3), problem, steps=5)
+    wanted = growth(recipe, [1e-3] * 5)
+    recipe = closed(pr.SGD(lr=1e-3), replace(problem, slope=lost), steps=5)
+
+    assert np.array_equal(growth(recipe, [1e-3] * 5), wanted)
+
+
 def test_more_bits_are_taken_where_they_are_needed(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same doubles from any number of bits to begin with, and none from too few."""
     recipe = simple(pr.Paratrooper())
