@@ -26,15 +26,16 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import ball
 from paratrooper_ref.arithmetic.array import total
-from paratrooper_ref.arithmetic.scalar import EXACT, START_BITS, Scalar, Undecided
+from paratrooper_ref.arithmetic.scalar import EXACT, START_BITS, Kind, Scalar, Undecided
 
 STRETCH: Final = 1 + 2.0**-40
 LIBM_ROUNDINGS: Final = 8  # exp, sin and their like: 4 units in the last place, as NumPy admits
+MULTIPLIED: Final = 4  # powers up to this are bounded factor by factor
 
 
 @dataclass(frozen=True)
 class Format:
-    """A floating format as the bound sees it, and the order in which it adds.
+    """A floating format as the bound sees it, and how it adds, divides and takes roots.
 
     Parameters
     ----------
@@ -43,14 +44,28 @@ class Format:
         Bits of the significand; a rounding errs by at most 2**-precision of the result.
     least : int
         The smallest positive number is 2**least; underflow errs by at most half of it.
+    most : int
+        Numbers are below 2**most; what is not has no bound.
     sums : {"any", "neighbours"}
         Bound sums for every order of summation, or for the reference's own.
+    division, root : float
+        Error of a quotient and of a square root, in roundings: 1 where they are correctly
+        rounded, 4 where they are good to two units in the last place.
+    flushes : bool
+        Whether a number below the smallest normal one may become 0, as operand or as result.
+    accumulator : Format, optional
+        The wider format in which sums are formed before they are rounded to this one.
     """
 
     name: str
     precision: int
     least: int
+    most: int = 1024
     sums: Literal["any", "neighbours"] = "any"
+    division: float = 1.0
+    root: float = 1.0
+    flushes: bool = False
+    accumulator: Format | None = None
 
     @cached_property
     def unit(self) -> float:
@@ -60,13 +75,36 @@ class Format:
     @cached_property
     def tiny(self) -> float:
         """What an underflowing operation may lose; and its bound, which is made of doubles."""
-        return math.ldexp(1, self.least - 1) + 8 * math.ldexp(1, -1074)
+        lost = math.ldexp(1, self.least + self.precision - 1 if self.flushes else self.least - 1)
+        return lost + 8 * math.ldexp(1, -1074)
+
+    @cached_property
+    def largest(self) -> float:
+        """The largest number."""
+        return math.ldexp(2 - math.ldexp(1, 1 - self.precision), self.most - 1)
 
     def summing(self, n: int) -> float:
         """Return the relative error of a sum of n terms, of the sum of their magnitudes."""
         roundings = n - 1 if self.sums == "any" else (n - 1).bit_length()
         units = roundings * self.unit
         return units / (1 - units) if units < 1 else math.inf
+
+    def nearest(self, x: Any) -> Any:
+        """Return the numbers of this format nearest to doubles, ties to even.
+
+        Examples
+        --------
+        >>> print(BFLOAT16.nearest(np.array([1.00390625, 1.01171875, 1e-45, 1e39])))
+        [1.       1.015625 0.            inf]
+        """
+        x = np.asarray(x, dtype=np.float64)
+        _, exponent = np.frexp(x)
+        unit = np.maximum(exponent - self.precision, self.least)
+        with np.errstate(all="ignore"):
+            nearest = np.ldexp(np.rint(np.ldexp(x, -unit)), unit)
+            nearest = np.where(np.isfinite(x), nearest, x)
+            nearest = np.where(abs(nearest) > self.largest, np.copysign(np.inf, x), nearest)
+        return nearest if nearest.ndim else float(nearest)
 
     def holds(self, x: Scalar) -> bool:
         """Return whether an exact scalar is a number of this format."""
@@ -80,8 +118,11 @@ class Format:
 
 
 FLOAT64: Final = Format("float64", 53, -1074)
-FLOAT32: Final = Format("float32", 24, -149)
-REFERENCE: Final = Format("float64, neighbours added", 53, -1074, "neighbours")
+FLOAT32: Final = Format("float32", 24, -149, 128)
+FLOAT16: Final = Format("float16", 11, -24, 16)
+BFLOAT16: Final = Format("bfloat16", 8, -133, 128)
+REFERENCE: Final = Format("float64, neighbours added", 53, -1074, sums="neighbours")
+FORMATS: Final = {format.name: format for format in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
 
 
 class Running:
@@ -124,11 +165,14 @@ class Running:
         A plain number is taken to be one of the format.
         """
         if isinstance(x, Running):
-            return x
+            return x if x.format is self.format else x.to(self.format)
         if type(x) is not Scalar:
             return Running(float(x), 0.0, self.format)
         key = ("running", self.format)
         if key not in x.known:
+            if isinstance(x.kind, Formed):
+                x.known[key] = x.kind.running(x).to(self.format)
+                return x.known[key]  # type: ignore[no-any-return]
             value = float(x)
             loses = math.isfinite(value) and not self.format.holds(x)
             twice = self.format.unit + FLOAT64.unit  # it comes as a double
@@ -137,45 +181,81 @@ class Running:
         known: Running = x.known[key]
         return known
 
-    def _rounded(self, value: Any, passed: Any, underflows: Any = True) -> Running:
+    def _pair(self, other: Any) -> tuple[Running, Running]:
+        """Return both operands in the format of their result.
+
+        That is the arrays', where one is a scalar, and otherwise the coarser of the two.
+        """
+        if not isinstance(other, Running) or other.format is self.format:
+            return self._read(), self.taking(other)._read()
+        arrays = isinstance(self.value, np.ndarray), isinstance(other.value, np.ndarray)
+        ours = self.format.precision <= other.format.precision
+        format = self.format if (ours if arrays[0] == arrays[1] else arrays[0]) else other.format
+        return self.to(format)._read(), other.to(format)._read()
+
+    def to(self, format: Format) -> Running:
+        """Return these numbers in another format, rounded where that is coarser."""
+        same = Running(self.value, self.error, format)
+        if format.precision >= self.format.precision and format.least <= self.format.least:
+            return same
+        rounded = same._rounded(self.value, self.error, _not(self._zero()))
+        exact = (self.error == 0) & (format.nearest(self.value) == self.value)
+        rounded.error = _where(exact, 0.0, rounded.error)
+        return rounded
+
+    def _rounded(
+        self, value: Any, passed: Any, underflows: Any = True, roundings: float = 1.0
+    ) -> Running:
         """Return a result: the errors passed on, one rounding, and what may underflow."""
-        unit = self.format.unit
-        error = ((1 + 2 * unit) * STRETCH) * passed + (unit * STRETCH) * abs(value)
+        unit, size = self.format.unit * roundings, abs(value)
+        error = ((1 + 2 * unit) * STRETCH) * passed + (unit * STRETCH) * size
+        if self.format.flushes:
+            underflows = True
         if underflows is not False:
             error = error + self.format.tiny * underflows
+        if self.format.most < FLOAT64.most:
+            error = _where(size + 2 * error > self.format.largest, math.inf, error)
         return Running(value, error, self.format)
 
     def _zero(self) -> Any:
         return (self.value == 0) & (self.error == 0)
 
+    def _read(self) -> Running:
+        """Return these numbers as an operation reads them: one too small for it may be 0."""
+        if not self.format.flushes:
+            return self
+        small = (abs(self.value) - self.error < 2 * self.format.tiny) & _not(self._zero())
+        return Running(self.value, self.error + self.format.tiny * small, self.format)
+
     def __add__(self, other: Any) -> Running:
-        b = self.taking(other)
-        passed = self.error + b.error
-        result = self._rounded(self.value + b.value, passed, underflows=False)
-        result.error = _where(self._zero() | b._zero(), passed, result.error)  # + 0 is exact
+        a, b = self._pair(other)
+        passed = a.error + b.error
+        result = a._rounded(a.value + b.value, passed, underflows=False)
+        result.error = _where(a._zero() | b._zero(), passed, result.error)  # + 0 is exact
         return result
 
     def __neg__(self) -> Running:
         return Running(-self.value, self.error, self.format)
 
     def __sub__(self, other: Any) -> Running:
-        return self + -self.taking(other)
+        return self + -(other if isinstance(other, Running) else self.taking(other))
 
     def __rsub__(self, other: Any) -> Running:
         return self.taking(other) - self
 
     def __mul__(self, other: Any) -> Running:
-        a, b = self, self.taking(other)
+        a, b = self._pair(other)
         # a'b' - ab = a (b' - b) + b (a' - a) + (a' - a)(b' - b), where |a| <= |value| + error
         passed = abs(a.value) * b.error + abs(b.value) * a.error + 3 * (a.error * b.error)
         return self._rounded(a.value * b.value, passed, _not(a._zero() | b._zero()))
 
     def __truediv__(self, other: Any) -> Running:
-        a, b = self, self.taking(other)
+        a, b = self._pair(other)
         # a'/b' - a/b = (a' - a)/b' - (a/b)(b' - b)/b', where |b'| may be 2 errors below |value|
         quotient = _over(abs(a.value) + a.error, abs(b.value) - b.error)
         passed = _over(a.error + _times(quotient, b.error), abs(b.value) - 2 * b.error)
-        return self._rounded(_ratio(a.value, b.value), passed, _not(a._zero()))
+        value, roundings = _ratio(a.value, b.value), self.format.division
+        return self._rounded(value, passed, _not(a._zero()), roundings)
 
     def __rtruediv__(self, other: Any) -> Running:
         return self.taking(other) / self
@@ -187,19 +267,34 @@ class Running:
         if n < 1:
             msg = f"a power of an inexact number needs n >= 1, got n={n}"
             raise ValueError(msg)
+        if not isinstance(self.value, np.ndarray) and n > MULTIPLIED:
+            return self._high_power(n)
         result = self
         for _ in range(n - 1):
             result = result * self
         return result
 
+    def _high_power(self, n: int) -> Running:
+        """Return the n-th power of one number, whatever products it is made of, or libm's."""
+        # |b'^n - b^n| <= n (|value| + 2 error)^(n-1) |b' - b|; then at most n - 1 roundings
+        size, units = abs(self.value) + 2 * self.error, (n + LIBM_ROUNDINGS) * self.format.unit
+        largest = size ** (n - 1) * (1 + n * 2.0**-50)
+        value = self.value**n
+        if units >= 0.5 or not math.isfinite(largest):
+            return Running(value, math.inf, self.format)
+        passed = n * largest * self.error + 2 * units * abs(value)
+        return self._rounded(value, passed * (1 + n * 2.0**-50))
+
     def sqrt(self) -> Running:
         """Return the square root; the numbers are known not to be negative."""
+        if self.format.flushes:
+            self = self._read()
         # |sqrt(x') - sqrt(x)| = |x' - x| / (sqrt(x') + sqrt(x)), and <= sqrt(|x' - x|)
         ends = (self.value - self.error, self.value - 2 * self.error)
         least = _positive(ends[0]) ** 0.5 + _positive(ends[1]) ** 0.5
         passed = _least(_over(self.error, least), self.error**0.5)
         root = _positive(self.value) ** 0.5
-        return self._rounded(root, passed, underflows=False)
+        return self._rounded(root, passed, False, self.format.root)
 
     def _of_libm(self, function: Callable[[float], float], steepest: float) -> Running:
         value = function(self.value)
@@ -233,6 +328,8 @@ class Running:
 
     def total(self) -> Running:
         """Return the sum over the last axis, kept; in any order, if the format says so."""
+        if self.format.accumulator is not None:
+            return self.to(self.format.accumulator).total().to(self.format)
         n = self.value.shape[-1]
         passed = self.error.sum(axis=-1, keepdims=True)
         sizes = (abs(self.value) + 2 * self.error).sum(axis=-1, keepdims=True)
@@ -273,6 +370,87 @@ class Running:
     def is_finite(self) -> Any:
         """Return whether the values and their errors are finite numbers."""
         return np.isfinite(self.value) & np.isfinite(self.error)
+
+
+class Formed(Kind):
+    """Scalars as backends form them, with a bound on what their roundings do.
+
+    Parameters
+    ----------
+    format : Format
+        What is formed of t.
+    constants : Format
+        What is formed of hyperparameters alone, which enter in this format: float64 where a
+        host computes ``1 - beta`` before an array's arithmetic sees it.
+    """
+
+    def __init__(self, format: Format, constants: Format) -> None:
+        self.format, self.constants = format, constants
+
+    def running(self, x: Scalar) -> Running:
+        """Return a scalar with its running error."""
+        if "formed" not in x.known:
+            with np.errstate(all="ignore"):
+                x.known["formed"] = self._running(x)
+        known: Running = x.known["formed"]
+        return known
+
+    def _running(self, x: Scalar) -> Running:
+        if x.op == "number":
+            value = float(x.args[0])
+            return Running(value, abs(value - self.constants.nearest(value)), self.constants)
+        parts = [self.running(arg) for arg in x.args if type(arg) is Scalar]
+        if x.op == "pow":
+            return parts[0].to(self.format) ** x.args[1]
+        if x.op == "joined":
+            return joined(*parts)
+        if x.op == "sqrt":
+            return parts[0].sqrt()
+        result: Running = getattr(operator, x.op)(*parts)
+        return result
+
+    def to_dtype(self, x: Scalar, dtype: np.dtype[Any]) -> Any:
+        return dtype.type(self.running(x).value)
+
+    def to_number(self, x: Scalar, number: type) -> Any:
+        return number(self.running(x).value)
+
+    def compare(self, op: Callable[[Any, Any], bool], x: Scalar, y: Scalar) -> bool:
+        """Return op(x, y); raise Undecided where an honest evaluation may say otherwise."""
+        real = float(EXACT.like(x) - EXACT.like(y))
+        a, b = self.running(x), self.running(y)
+        if a.error + b.error > 0 and abs(real) <= (a.error + b.error) * STRETCH:
+            msg = (
+                f"{op.__name__}({a.value!r}, {b.value!r}) is not decided where scalars are formed "
+                f"in {self.format.name}: the first may be off by {a.error:.2g}"
+            )
+            raise Undecided(msg)
+        return op(real, 0)
+
+
+def joined(first: Any, *others: Any) -> Any:
+    """Return numbers evaluated in one of several ways, with a bound that covers all of them.
+
+    All stand for the same real numbers.  A way that meets no number here (it divides by zero
+    where another does not) is not taken by whoever gets through, and does not count.
+
+    Examples
+    --------
+    >>> third = Running(1.0, 0.0, FLOAT64) / 3
+    >>> twice = joined(third, third * 2 / 2)
+    >>> twice.value == third.value, twice.error > third.error
+    (True, True)
+    """
+    if type(first) is Scalar:
+        return first.kind.joined(first, *others)
+    if not isinstance(first, Running):
+        return first
+    error = first.error
+    for other in others:
+        other = first.taking(other)
+        reach = other.error + abs(other.value - first.value)
+        error = _where(np.isfinite(other.value) & (reach > error), reach, error)
+    return Running(first.value, error, first.format)
 
 
 def _chosen(x: Running, bound: Running, op: Any, sign: int) -> Running:

@@ -54,6 +54,15 @@ class Kind(ABC):
     def compare(self, op: Callable[[Any, Any], bool], x: Scalar, y: Scalar) -> bool:
         """Return op(x, y) for an ordering op; raise Undecided rather than guess."""
 
+    def like(self, x: Scalar) -> Scalar:
+        """Return the expression of a scalar as one of this kind."""
+        args = (self.like(arg) if type(arg) is Scalar else arg for arg in x.args)
+        return _node(self, x.op, *args)
+
+    def joined(self, first: Scalar, *others: Scalar) -> Scalar:
+        """Return one real number written in several ways."""
+        return _node(self, "joined", first, *others)
+
 
 class Scalar:
     """An expression in doubles and integers, of one kind.
@@ -192,6 +201,14 @@ class _Exact(Kind):
         msg = f"{wanted}{asked} is not decided by {MOST_BITS} bits"
         raise Undecided(msg)
 
+    def like(self, x: Scalar) -> Scalar:
+        while x.op == "joined":
+            x = x.args[0]
+        return super().like(x)
+
+    def joined(self, first: Scalar, *others: Scalar) -> Scalar:
+        return first
+
     def to_dtype(self, x: Scalar, dtype: np.dtype[Any]) -> Any:
         info = np.finfo(dtype)
         precision, least = info.nmant + 1, int(info.minexp) - info.nmant
@@ -255,6 +272,8 @@ class _Naive(Kind):
             return EXACT.to_dtype(scalar(EXACT, base) ** x.args[1], self.dtype)
         if x.op == "sqrt":
             return np.sqrt(parts[0])
+        if x.op == "joined":
+            return parts[0]
         return getattr(operator, x.op)(*parts)
 
     def to_dtype(self, x: Scalar, dtype: np.dtype[Any]) -> Any:

@@ -100,20 +100,25 @@ def evaluated(
     grads: Mapping[str, Any],
     lr: float | None,
     number: Callable[[str, str, Array], Any],
+    scalars: Kind | None = None,
+    told: Callable[[str], Names] | None = None,
 ) -> tuple[dict[str, Names], Names]:
     """Return the names of a step's rules, by layer, and of the model, in another arithmetic.
 
     The same lines as `advance` runs, on whatever ``number(layer, slot, array)`` makes of the
-    arrays ("g" is the gradient); for one trajectory, with ``state.scalars`` as they are.
+    arrays ("g" is the gradient), for one trajectory.  Scalars are of a kind, or as
+    ``state.scalars`` has them; ``told(layer)`` are further names that rules ask for.
     """
+    arithmetic = scalars or kind(state.scalars, next(iter(state.params.values())).dtype)
     moving = {name: g for name, g in grads.items() if g is not None}
     given: dict[str, Names] = {}
     for name, g in moving.items():
-        names = inputs(optimizer, state, name, np.asarray(g).reshape(-1), lr)
+        names = inputs(optimizer, state, name, np.asarray(g).reshape(-1), lr, scalars)
+        names |= told(name) if told else {}
         arrays = ("theta", *optimizer.slots(), "g")
         given[name] = names | {slot: number(name, slot, names[slot]) for slot in arrays}
     warmup, model = state.warmup, {}
-    hyper = _hyper(optimizer, None, kind(state.scalars, next(iter(state.params.values())).dtype))
+    hyper = _hyper(optimizer, None, arithmetic)
     if hyper.get("warmup") == "auto" and warmup is None and moving:
         gradients = [given[name]["g"] for name in state.params if name in moving]
         model = optimizer.first_batch(gradients, beta1=hyper["beta1"], beta2=hyper["beta2"])
@@ -127,9 +132,16 @@ def evaluated(
         }, model
 
 
-def inputs(optimizer: Optimizer, state: State, layer: str, g: Array, lr: float | None) -> Names:
+def inputs(
+    optimizer: Optimizer,
+    state: State,
+    layer: str,
+    g: Array,
+    lr: float | None,
+    scalars: Kind | None = None,
+) -> Names:
     """Return all that the rules of a step may ask for, for one layer, as ``(*batch, n)``."""
-    arithmetic = kind(state.scalars, g.dtype)
+    arithmetic = scalars or kind(state.scalars, g.dtype)
     arrays = {slot: state.slot(slot)[layer] for slot in ("theta", *optimizer.slots())} | {"g": g}
     return (
         _hyper(optimizer, layer, arithmetic)

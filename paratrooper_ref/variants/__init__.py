@@ -1,6 +1,12 @@
 """Variants: published dialects, known bugs and other forms of evaluation, as data."""
 
-from paratrooper_ref.variants.table import VARIANTS
+from typing import Final
+
+from paratrooper_ref.variants.forms import FORMS
+from paratrooper_ref.variants.heard import heard
+from paratrooper_ref.variants.table import BUGS_AND_DIALECTS
 from paratrooper_ref.variants.variant import Variant, VariantError, changed, rewritten
 
-__all__ = ["VARIANTS", "Variant", "VariantError", "changed", "rewritten"]
+VARIANTS: Final[dict[str, Variant]] = {v.name: v for v in (*BUGS_AND_DIALECTS, *FORMS)}
+
+__all__ = ["FORMS", "VARIANTS", "Variant", "VariantError", "changed", "heard", "rewritten"]

@@ -130,14 +130,7 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     VariantError
         If a line does not stand exactly once or is no Python, or the rule's source is not there.
     """
-    assert isinstance(rule, FunctionType)
-    module = inspect.getmodule(rule)
-    try:
-        assert module is not None
-        source = inspect.getsource(module).splitlines(keepends=True)
-    except OSError:
-        msg = f"variants are lines of source, and that of {rule.__name__} is not installed"
-        raise VariantError(msg) from None
+    source = _lines(rule)
     try:
         for was, line in variant.changes:
             source = _with_line(source, rule.__name__, was, line, variant.name)
@@ -147,17 +140,41 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
         raise VariantError(msg) from None
     filename = f"<{rule.__name__} with {variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
-    text = "\n" * (found.lineno - 1) + "".join(source[found.lineno - 1 : found.end_lineno])
+    return compiled(found, rule, filename)
+
+
+def compiled(function: ast.FunctionDef, rule: Rule, filename: str) -> Rule:
+    """Return a function of the rule's module, compiled from its tree."""
     namespace = {**vars(arithmetic), **rule.__globals__}  # a line may use what its rule does not
     lazily = __future__.annotations.compiler_flag
-    exec(compile(text, filename, "exec", flags=lazily, dont_inherit=True), namespace)
+    tree = ast.Module([function], [])
+    exec(compile(tree, filename, "exec", flags=lazily, dont_inherit=True), namespace)
     made: Rule = namespace[rule.__name__]
     return made
 
 
+def source_of(rule: Rule) -> ast.FunctionDef:
+    """Return the tree of a rule, or of what `rewritten` has made of one."""
+    return _function(_lines(rule), rule.__name__)
+
+
+def _lines(rule: Rule) -> list[str]:
+    assert isinstance(rule, FunctionType)
+    known = linecache.cache.get(rule.__code__.co_filename)
+    if known is not None and rule.__code__.co_filename.startswith("<"):
+        return list(known[2])  # type: ignore[misc]
+    module = inspect.getmodule(rule)
+    try:
+        assert module is not None
+        return inspect.getsource(module).splitlines(keepends=True)
+    except OSError:
+        msg = f"variants are lines of source, and that of {rule.__name__} is not installed"
+        raise VariantError(msg) from None
+
+
 def _with_line(source: list[str], rule: str, was: str, line: str, variant: str) -> list[str]:
     """Return the source with one line exchanged; lines after it may move."""
-    places = [span for span in _spans(source, rule) if _normal(span[2]) == _normal(was)]
+    places = [span for span in _spans(source, rule) if normal(span[2]) == normal(was)]
     if len(places) != 1:
         msg = f"{variant} needs its line exactly once in {rule}, got {len(places)} of {was!r}"
         raise VariantError(msg)
@@ -186,8 +203,8 @@ def _function(source: list[str], rule: str) -> ast.FunctionDef:
     return found
 
 
-def _normal(line: str) -> str:
-    """Return one spelling of a line: layout and brackets that change nothing are gone."""
+def normal(line: str) -> str:
+    """Return one spelling of a line of a rule: layout and brackets that change nothing are gone."""
     line = textwrap.dedent(line).strip()
     if line.startswith("elif "):
         line = line.removeprefix("el")

@@ -1,0 +1,92 @@
+"""How far an honest backend may be from a step, line by line, for the profile it declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import numpy as np
+
+from paratrooper_ref.arithmetic.running import Running, joined
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.lines import TAGS
+from paratrooper_ref.optimizers import Optimizer, State
+from paratrooper_ref.optimizers.lift import evaluated
+from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.variants import FORMS, heard
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Lines = dict[str, dict[str, Any]]
+STORED: Final = ("theta", *SLOTS)
+
+Heard = Callable[[str, str, Any], Any]
+
+
+def lines(
+    optimizer: Optimizer,
+    state: State,
+    grads: Mapping[str, Any],
+    lr: float | None,
+    profile: Profile,
+    *,
+    errors: Mapping[str, Mapping[str, Floats]] | None = None,
+    hear: Heard | None = None,
+) -> Lines:
+    """Return the lines of a step as `Running` numbers: values and the profile's bounds.
+
+    Parameters
+    ----------
+    optimizer, state, grads, lr
+        The step; arrays are doubles.
+    profile : Profile
+    errors : mapping of layer to slot to array, optional
+        How far inputs may already be off ("g" is the gradient); nothing where it is left out.
+    hear : callable, optional
+        ``hear(layer, tag, value)`` is told every line in turn; the step goes on with what it
+        returns.
+
+    Raises
+    ------
+    Undecided
+        Where an honest backend of this profile may take either branch.
+    """
+    format, off = profile.format, errors or {}
+
+    def number(layer: str, slot: str, x: Floats) -> Running:
+        error = off.get(layer, {}).get(slot)
+        return Running(x, 0.0 if error is None else np.reshape(error, x.shape), format)
+
+    def told(layer: str) -> dict[str, Any]:
+        def line(name: str, first: Any, *others: Any) -> Any:
+            value = joined(first, *others) if others else first
+            if name in STORED and isinstance(value, Running):
+                value = stored(value, profile, name)
+            return value if hear is None else hear(layer, name, value)
+
+        return {"line": line}
+
+    found, model = evaluated(
+        listening(optimizer, profile.forms), state, grads, lr, number, profile.kind, told
+    )
+    return {**found, "": model}
+
+
+def stored(x: Running, profile: Profile, slot: str) -> Running:
+    """Return numbers that are stored in a slot, and may be read there or in a register."""
+    format = profile.stored(slot)
+    if format.precision >= x.format.precision:
+        return x
+    there = x.to(format)
+    return Running(x.value, there.error, x.format)
+
+
+@lru_cache(maxsize=4096)
+def listening(optimizer: Optimizer, forms: bool) -> Optimizer:
+    """Return an optimizer whose lines can be heard."""
+    return heard(optimizer, FORMS if forms else ())
+
+
+def scalar_lines(names: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a rule's names that are tagged lines, in order."""
+    return {tag: names[tag] for tag in TAGS if tag in names}
