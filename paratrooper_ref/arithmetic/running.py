@@ -431,8 +431,8 @@ class Formed(Kind):
 def joined(first: Any, *others: Any) -> Any:
     """Return numbers evaluated in one of several ways, with a bound that covers all of them.
 
-    All stand for the same real numbers.  A way that meets no number here (it divides by zero
-    where another does not) is not taken by whoever gets through, and does not count.
+    All stand for the same real numbers.  A way that has no bound where the first has one (it
+    divides by zero, or overflows) is not taken by whoever gets through, and does not count.
 
     Examples
     --------
@@ -449,7 +449,7 @@ def joined(first: Any, *others: Any) -> Any:
     for other in others:
         other = first.taking(other)
         reach = other.error + abs(other.value - first.value)
-        error = _where(np.isfinite(other.value) & (reach > error), reach, error)
+        error = _where(np.isfinite(reach) & (reach > error), reach, error)
     return Running(first.value, error, first.format)
 
 

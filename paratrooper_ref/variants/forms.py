@@ -97,7 +97,7 @@ def _moments() -> tuple[Variant, ...]:
             _form(f"{name}.moment_lerp", rules, m, f"m = m + (1 - beta1) * ({g} - m)",
                   "Keras, MLX", _KERAS),
             _form(f"{name}.moment_lerp_torch", rules, m,
-                  f"m = {g} - ({g} - m - (1 - beta1) * ({g} - m)) if 2 * beta1 <= 1"
+                  f"m = {g} - ({g} - m - (1 - beta1) * ({g} - m)) if beta1 <= 0.5"
                   f" else m + (1 - beta1) * ({g} - m)",
                   "torch (lerp): from the nearer end", _TORCH),
             _form(f"{name}.square_scaled", rules, v,
@@ -210,7 +210,7 @@ FORMS: Final = (
           "slow = slow + alpha * (fast - slow)",
           "over9000, fastai, optax, Ranger; not exact where alpha is 1", _OPTAX),
     _form("lookahead.lerp_torch", ("lookahead",), "slow = (1 - alpha) * slow + alpha * fast",
-          "slow = fast - (fast - slow - alpha * (fast - slow)) if 2 * alpha >= 1"
+          "slow = fast - (fast - slow - alpha * (fast - slow)) if alpha >= 0.5"
           " else slow + alpha * (fast - slow)",
           "torch (lerp): from the nearer end", _TORCH),
 )

@@ -1,0 +1,113 @@
+"""What the kit asks of an implementation: arrays in, arrays out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.optimizers import Optimizer, build
+from paratrooper_ref.optimizers.state import SLOTS
+
+Array = np.ndarray[Any, np.dtype[Any]]
+Spec = Mapping[str, Any]
+Params = Mapping[str, Array]
+Grads = Mapping[str, Array | None]
+Slots = Mapping[str, Mapping[str, Array]]
+
+
+class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
+    """A backend cannot be asked this; the message says why, in a few words."""
+
+
+class Backend(Protocol):
+    """An implementation under test.
+
+    Three methods and two facts; nothing has to be inherited.  Arrays are NumPy's, in the dtype
+    in which the profile stores their slot; bfloat16 numbers come and go as float32 arrays.
+
+    ``name`` stands in reports; ``profile`` is the arithmetic that is declared.
+
+    Optional methods, used where they are there:
+
+    ``probe(handle) -> {layer: {tag: array}}``
+        Tagged lines of the step just taken, so that the first wrong one can be named.
+    ``reload(handle) -> handle``
+        Save and load; what comes back has to go on as if nothing had happened.
+    ``supports(spec) -> str | None``
+        Why a spec cannot be started, or None.
+    """
+
+    name: str
+    profile: Profile
+
+    def start(self, spec: Spec, params: Params, state: Mapping[str, Any] | None = None) -> Any:
+        """Return a handle: an optimizer of this spec, before a step.
+
+        Parameters
+        ----------
+        spec : mapping
+            ``{"algorithm": ..., "hyper": {...}}`` and, where layers have hyperparameters of
+            their own, ``"layers"``, as the golden files have it; see `hyper_of`.
+        params : mapping of layer to array
+            In order; not to be changed.
+        state : mapping, optional
+            ``{"t": steps taken, slot: {layer: array}}`` and ``"warmup"`` where it was chosen;
+            None for the state before the first step.
+
+        Raises
+        ------
+        Unsupported
+            If there is no such optimizer here.
+        """
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Take a step; return the handle to go on with, or None for the same one.
+
+        Parameters
+        ----------
+        handle
+            From `start` or the last step.
+        grads : mapping of layer to array or None
+            Not to be changed; None freezes the layer for this step.
+        lr : float
+            The effective rate of this step; a layer with a rate of its own keeps its proportion
+            to the shared one (`rate_of`).
+        """
+
+    def read(self, handle: Any) -> Slots:
+        """Return ``{"theta": {layer: array}, slot: {layer: array}}``, as far as it can be seen.
+
+        All layers, and copies: a later step must not change what was read.
+        """
+
+
+def hyper_of(spec: Spec, layer: str | None = None) -> dict[str, Any]:
+    """Return the hyperparameters of a spec by name, those of an inner optimizer among them.
+
+    Examples
+    --------
+    >>> hyper_of({"algorithm": "adam", "hyper": {"beta1": 0.5}})["beta2"]
+    0.999
+    """
+    return optimizer_of(spec).hyper(layer)
+
+
+def rate_of(spec: Spec, lr: float, layer: str) -> float:
+    """Return the rate of a layer in a step whose effective rate is lr."""
+    return optimizer_of(spec).rate(lr, layer)
+
+
+def optimizer_of(spec: Spec) -> Optimizer:
+    """Return the reference optimizer of a spec."""
+    return build(spec)
+
+
+def slots_of(spec: Spec) -> tuple[str, ...]:
+    """Return the slots of a spec's state, besides the parameters."""
+    return optimizer_of(spec).slots()
+
+
+ALL_SLOTS = ("theta", *SLOTS)
