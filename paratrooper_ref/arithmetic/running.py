@@ -382,10 +382,13 @@ class Formed(Kind):
     constants : Format
         What is formed of hyperparameters alone, which enter in this format: float64 where a
         host computes ``1 - beta`` before an array's arithmetic sees it.
+    guesses : bool
+        Whether a comparison that this arithmetic does not decide is answered as real numbers
+        have it.
     """
 
-    def __init__(self, format: Format, constants: Format) -> None:
-        self.format, self.constants = format, constants
+    def __init__(self, format: Format, constants: Format, *, guesses: bool = False) -> None:
+        self.format, self.constants, self.guesses = format, constants, guesses
 
     def running(self, x: Scalar) -> Running:
         """Return a scalar with its running error."""
@@ -419,7 +422,7 @@ class Formed(Kind):
         """Return op(x, y); raise Undecided where an honest evaluation may say otherwise."""
         real = float(EXACT.like(x) - EXACT.like(y))
         a, b = self.running(x), self.running(y)
-        if a.error + b.error > 0 and abs(real) <= (a.error + b.error) * STRETCH:
+        if not self.guesses and a.error + b.error > 0 and abs(real) <= (a.error + b.error) * STRETCH:
             msg = (
                 f"{op.__name__}({a.value!r}, {b.value!r}) is not decided where scalars are formed "
                 f"in {self.format.name}: the first may be off by {a.error:.2g}"

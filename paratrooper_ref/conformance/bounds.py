@@ -10,7 +10,6 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import Running, joined
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer, State
 from paratrooper_ref.optimizers.lift import evaluated
 from paratrooper_ref.optimizers.state import SLOTS
@@ -32,6 +31,7 @@ def lines(
     *,
     errors: Mapping[str, Mapping[str, Floats]] | None = None,
     hear: Heard | None = None,
+    guesses: bool = False,
 ) -> Lines:
     """Return the lines of a step as `Running` numbers: values and the profile's bounds.
 
@@ -45,6 +45,8 @@ def lines(
     hear : callable, optional
         ``hear(layer, tag, value)`` is told every line in turn; the step goes on with what it
         returns.
+    guesses : bool
+        Whether a branch that is not decided is taken as real numbers have it.
 
     Raises
     ------
@@ -67,7 +69,8 @@ def lines(
         return {"line": line}
 
     found, model = evaluated(
-        listening(optimizer, profile.forms), state, grads, lr, number, profile.kind, told
+        listening(optimizer, profile.forms), state, grads, lr, number,
+        profile.kind(guesses=guesses), told,
     )
     return {**found, "": model}
 
@@ -87,6 +90,3 @@ def listening(optimizer: Optimizer, forms: bool) -> Optimizer:
     return heard(optimizer, FORMS if forms else ())
 
 
-def scalar_lines(names: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those of a rule's names that are tagged lines, in order."""
-    return {tag: names[tag] for tag in TAGS if tag in names}

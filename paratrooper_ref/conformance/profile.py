@@ -103,14 +103,14 @@ class Profile:
             flushes=self.flush,
         )
 
-    @property
-    def kind(self) -> Formed:
-        """The arithmetic of scalars."""
+    def kind(self, *, guesses: bool = False) -> Formed:
+        """Return the arithmetic of scalars; one that guesses decides every branch."""
         own = FORMATS[self.dtype]
         wide = own if own.precision >= FLOAT32.precision else FLOAT32
         return _formed(
             FLOAT64 if self.scalars == "float64" else wide,
             wide if self.scalars == "array" else FLOAT64,
+            guesses,
         )
 
     def stored(self, slot: str) -> Format:
@@ -137,5 +137,5 @@ class Profile:
 
 
 @lru_cache
-def _formed(format: Format, constants: Format) -> Formed:
-    return Formed(format, constants)
+def _formed(format: Format, constants: Format, guesses: bool) -> Formed:
+    return Formed(format, constants, guesses=guesses)

@@ -1,0 +1,131 @@
+"""Hold what a backend has after a step to what is wanted, and find the first line that is off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import Scalar
+from paratrooper_ref.arithmetic.running import Formed, Running
+from paratrooper_ref.conformance.bounds import STORED, Lines, lines
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.verdict import Departure, Share
+from paratrooper_ref.conformance.wanted import Number, Wanted, distance, share
+from paratrooper_ref.lines import TAGS
+from paratrooper_ref.optimizers import Optimizer, State
+
+Seen = Mapping[str, Mapping[str, Any]]
+"""What a backend shows, by layer and tag."""
+
+
+def shares(t: int, wanted: Wanted, got: Seen, bounds: Lines) -> list[Share]:
+    """Return the largest error over bound of each slot of each layer that is seen.
+
+    What had no gradient has no bound: it has to be what it was.
+    """
+    found = []
+    for layer, slots in wanted.items():
+        for slot, number in slots.items():
+            if slot not in got[layer]:
+                continue
+            bound = bounds[layer][slot].error if layer in bounds else np.zeros(1)
+            found.append(_worst(t, layer, slot, got[layer][slot], number, bound))
+    return found
+
+
+def _worst(t: int, layer: str, tag: str, got: Any, wanted: Number, error: Any) -> Share:
+    flat = np.ravel(np.asarray(got, dtype=np.float64))
+    found = share(distance(flat, wanted), error)
+    i = int(np.argmax(found))
+    bound = np.broadcast_to(np.ravel(error), found.shape)
+    return Share(
+        t=t, layer=layer, tag=tag, share=float(found[i]), index=i, got=float(flat[i]),
+        wanted=float(wanted.hi[i]), bound=float(bound[i]),
+    )
+
+
+def first_departure(
+    optimizer: Optimizer,
+    state: State,
+    grads: Mapping[str, Any],
+    lr: float | None,
+    profile: Profile,
+    got: Seen,
+) -> Departure | None:
+    """Return the first line that is off, each evaluated from the backend's own lines before it.
+
+    ``got`` holds, by layer, slots after the step and whatever lines the backend shows.  Layers
+    are looked at in order; None if every line follows from those before it.
+    """
+    hearing = _Hearing(optimizer, state.t + 1, profile, got)
+    lines(optimizer, state, grads, lr, profile, hear=hearing.hear, guesses=True)
+    return hearing.departure()
+
+
+class _Hearing:
+    """Follow a step with the backend's own numbers in place of the reference's."""
+
+    def __init__(self, optimizer: Optimizer, t: int, profile: Profile, got: Seen) -> None:
+        self.optimizer, self.t, self.profile, self.got = optimizer, t, profile, got
+        self.heard: dict[str, list[Share | str]] = {}
+        # The reference's own error, made of doubles too, counts as much as the format is coarse.
+        self.stretch = 1 + 2.0 ** (profile.format.precision - 53)
+
+    def hear(self, layer: str, name: str, value: Any) -> Any:
+        if name not in TAGS:
+            return value
+        got = self.got.get(layer, {}).get(name)
+        known = value if isinstance(value, Running) else _of_scalar(value)
+        if got is None or known is None or self._unseen(layer, name):
+            self.heard.setdefault(layer, []).append(name)
+            return value
+        flat = np.ravel(np.asarray(got, dtype=np.float64))
+        real, error = np.ravel(known.value), np.ravel(known.error) * self.stretch
+        if flat.size == 1 and real.size > 1:
+            flat = np.broadcast_to(flat, real.shape)
+        number = Number(real, np.zeros(real.size), np.zeros(real.size))
+        self.heard.setdefault(layer, []).append(_worst(self.t, layer, name, flat, number, error))
+        if not isinstance(value, Running):
+            return value  # what is formed of t alone is not the place where others begin
+        return self._own(name, flat.reshape(np.shape(value.value)), value)
+
+    def _own(self, name: str, own: Any, value: Running) -> Running:
+        """Return the backend's number; a register may hold more of it than its slot."""
+        format = self.profile.stored(name) if name in STORED else value.format
+        coarse = format.precision < value.format.precision
+        error = np.abs(own) * format.unit + format.tiny if coarse else np.zeros(own.shape)
+        return Running(own, error, value.format)
+
+    def _unseen(self, layer: str, name: str) -> bool:
+        """Return whether this is the parameter before a synchronisation, which nobody shows."""
+        if name != "theta" or "slow" not in self.optimizer.slots():
+            return False
+        k = self.optimizer.hyper(layer)["k"]
+        return self.t % k == 0 and "slow" not in _names(self.heard.get(layer, []))
+
+    def departure(self) -> Departure | None:
+        for heard in self.heard.values():
+            agreed: list[Share] = []
+            unseen: list[str] = []
+            for line in heard:
+                if isinstance(line, str):
+                    unseen.append(line)
+                elif line.share > 1:
+                    return Departure(at=line, agreed=agreed, unseen=tuple(dict.fromkeys(unseen)))
+                else:
+                    agreed.append(line)
+                    unseen = []
+        return None
+
+
+def _names(heard: list[Share | str]) -> set[str]:
+    return {line if isinstance(line, str) else line.tag for line in heard}
+
+
+def _of_scalar(value: Any) -> Running | None:
+    if isinstance(value, Scalar) and isinstance(value.kind, Formed):
+        return value.kind.running(value)
+    return None
+

@@ -1,0 +1,195 @@
+"""Take one step with a backend, and look at all that it does besides: shapes, copies, aliases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from paratrooper_ref.conformance.backend import Array, Backend
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.verdict import (
+    ALIASES,
+    DTYPE,
+    GRADIENT,
+    INPUT,
+    LAYERS,
+    LOSES,
+    NON_FINITE,
+    SHAPE,
+    Fault,
+)
+from paratrooper_ref.optimizers import State
+
+Shown = dict[str, dict[str, Any]]
+"""By layer and tag, in doubles."""
+
+CONTAINERS: Final = {"bfloat16": "float32"}  # NumPy has no bfloat16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A step that a backend is to take, in doubles that its dtypes hold."""
+
+    spec: Mapping[str, Any]
+    state: State
+    slots: tuple[str, ...]
+    grads: Mapping[str, Array | None]
+    lr: float
+
+    @property
+    def fresh(self) -> bool:
+        """Whether this is a first step, from the state that every backend begins with."""
+        state = self.state
+        if state.t or state.warmup is not None:
+            return False
+        zeros = all(
+            not np.any(state.slot(slot)[layer])
+            for slot in self.slots if slot != "slow" for layer in state.params
+        )
+        same = "slow" not in self.slots or all(
+            np.array_equal(state.slot("slow")[layer], x) for layer, x in state.params.items()
+        )
+        return zeros and same
+
+
+def container(profile: Profile, slot: str) -> np.dtype[Any]:
+    """Return the NumPy dtype in which arrays of a slot come and go."""
+    name = profile.stored(slot).name
+    return np.dtype(CONTAINERS.get(name, name))
+
+
+def take(backend: Backend, question: Question) -> Shown:
+    """Return what a backend shows after a step.
+
+    Raises
+    ------
+    Fault
+        For the first thing that it does and should not.
+    Unsupported
+        From the backend.
+    Exception
+        Whatever the backend raises.
+    """
+    profile = backend.profile
+    params = _cast(question.state.params, profile, "theta")
+    state = _given(question, profile)
+    grads = {k: None if g is None else _array(g, profile, "g") for k, g in question.grads.items()}
+    inputs = _Copies({"theta": params, **_arrays(state)})
+    gradient = _Copies({"g": {k: g for k, g in grads.items() if g is not None}})
+
+    handle = backend.start(question.spec, params, state)
+    before = backend.read(handle)
+    if state is not None:
+        _read_back(before, params, state)
+    kept = _Copies(before)
+    handle = _or(backend.step(handle, grads, question.lr), handle)
+    after = backend.read(handle)
+
+    if changed := gradient.changed():
+        raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
+    if changed := inputs.changed():
+        raise Fault(INPUT, f"{changed[0]} of layer {changed[1]!r} as given has changed")
+    if changed := kept.changed():
+        what = f"{changed[0]} of layer {changed[1]!r}"
+        raise Fault(ALIASES, f"{what}, read before the step, has changed with it; read a copy")
+    shown = _shown(after, question, profile)
+    probe = getattr(backend, "probe", None)
+    for layer, lines in (probe(handle) if probe else {}).items():
+        for tag, value in lines.items():
+            shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
+    return shown
+
+
+def _given(question: Question, profile: Profile) -> dict[str, Any] | None:
+    if question.fresh:
+        return None
+    state: dict[str, Any] = {"t": question.state.t}
+    for slot in question.slots:
+        state[slot] = _cast(question.state.slot(slot), profile, slot)
+    if question.state.warmup is not None:
+        state["warmup"] = question.state.warmup
+    return state
+
+
+def _cast(layers: Mapping[str, Array], profile: Profile, slot: str) -> dict[str, Array]:
+    return {name: _array(x, profile, slot) for name, x in layers.items()}
+
+
+def _array(x: Any, profile: Profile, slot: str) -> Array:
+    return np.array(x, dtype=container(profile, slot))
+
+
+def _arrays(state: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {k: v for k, v in (state or {}).items() if isinstance(v, Mapping)}
+
+
+def _or(new: Any, old: Any) -> Any:
+    return old if new is None else new
+
+
+class _Copies:
+    """What some arrays were, to be told when they change."""
+
+    def __init__(self, tables: Mapping[str, Mapping[str, Array]]) -> None:
+        self.arrays = [
+            (slot, layer, x, np.array(x, copy=True))
+            for slot, layers in tables.items() if isinstance(layers, Mapping)
+            for layer, x in layers.items() if isinstance(x, np.ndarray)
+        ]
+
+    def changed(self) -> tuple[str, str] | None:
+        """Return the slot and layer of the first array that is another now."""
+        for slot, layer, x, was in self.arrays:
+            if x.shape != was.shape or x.tobytes() != was.tobytes():
+                return slot, layer
+        return None
+
+
+def _read_back(
+    read: Mapping[str, Mapping[str, Array]], params: Mapping[str, Array], state: Mapping[str, Any]
+) -> None:
+    for slot, layers in {"theta": params, **_arrays(state)}.items():
+        for layer, given in layers.items():
+            back = read.get(slot, {}).get(layer)
+            if back is not None and not np.array_equal(np.asarray(back, dtype=given.dtype), given):
+                raise Fault(LOSES, f"{slot} of layer {layer!r} is read back as another")
+
+
+def _shown(
+    read: Mapping[str, Mapping[str, Array]], question: Question, profile: Profile
+) -> Shown:
+    layers = question.state.params
+    if "theta" not in read:
+        raise Fault(LAYERS, "the parameters are not among what is read")
+    shown: Shown = {layer: {} for layer in layers}
+    for slot in ("theta", *question.slots):
+        if slot not in read:
+            continue
+        odd = sorted(set(read[slot]) ^ set(layers))
+        if odd:
+            raise Fault(LAYERS, f"{slot} has other layers than it was given: {', '.join(odd)}")
+        for layer, x in read[slot].items():
+            shown[layer][slot] = _checked(x, slot, layer, np.shape(layers[layer]), profile)
+    return shown
+
+
+def _checked(
+    x: Any, slot: str, layer: str, shape: tuple[int, ...], profile: Profile
+) -> Any:
+    what = f"{slot} of layer {layer!r}"
+    if not isinstance(x, np.ndarray):
+        raise Fault(DTYPE, f"{what} is no array but {type(x).__name__}")
+    if x.shape != shape:
+        raise Fault(SHAPE, f"{what} has shape {x.shape}, it was given {shape}")
+    if x.dtype != container(profile, slot):
+        raise Fault(DTYPE, f"{what} is {x.dtype}, declared is {profile.stored(slot).name}")
+    numbers = x.astype(np.float64)
+    if not np.isfinite(numbers).all():
+        i = int(np.argmin(np.isfinite(numbers.ravel())))
+        raise Fault(NON_FINITE, f"{what} has {numbers.ravel()[i]} at [{i}]")
+    if not np.array_equal(profile.stored(slot).nearest(numbers), numbers):
+        raise Fault(DTYPE, f"{what} has numbers that {profile.stored(slot).name} does not hold")
+    return numbers

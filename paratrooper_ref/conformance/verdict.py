@@ -1,0 +1,149 @@
+"""What the kit says of a backend on a case, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+CONFORMS: Final = "conforms"
+DEPARTS: Final = "departs"
+UNSTABLE: Final = "unstable branch"
+UNSUPPORTED: Final = "unsupported"
+RAISES: Final = "raises"
+HANGS: Final = "hangs"
+LAYERS: Final = "wrong layers"
+SHAPE: Final = "wrong shape"
+DTYPE: Final = "wrong dtype"
+NON_FINITE: Final = "not finite"
+GRADIENT: Final = "changes its gradient"
+INPUT: Final = "changes its input"
+ALIASES: Final = "aliases its state"
+LOSES: Final = "loses its state"
+KEEPS: Final = "keeps state"
+FORGETS: Final = "forgets on reload"
+
+VERDICTS: Final = {
+    CONFORMS: "every number is within its bound",
+    DEPARTS: "a number is outside its bound",
+    UNSTABLE: "the declared arithmetic does not decide a branch",
+    UNSUPPORTED: "the backend cannot be asked this",
+    RAISES: "an exception",
+    HANGS: "no answer in time",
+    LAYERS: "other layers than it was given",
+    SHAPE: "an array of another shape",
+    DTYPE: "an array of another dtype than declared",
+    NON_FINITE: "an infinite number, or none",
+    GRADIENT: "the gradient it was given is another after the step",
+    INPUT: "the parameters or state it was given are others after the step",
+    ALIASES: "what was read before the step is another after it",
+    LOSES: "the state it was given is not what it reads back",
+    KEEPS: "the same step, taken again, is another: something is kept between cases",
+    FORGETS: "saved and loaded it goes on otherwise",
+}
+"""By name, what each verdict means."""
+
+FAILURES: Final = tuple(v for v in VERDICTS if v not in (CONFORMS, UNSUPPORTED))
+
+
+class Fault(Exception):  # noqa: N818 - it is a finding
+    """A verdict that ends the look at a case."""
+
+    def __init__(self, verdict: str, detail: str) -> None:
+        super().__init__(verdict, detail)
+        self.verdict, self.detail = verdict, detail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """The largest error over bound of a line of a layer, and where it is."""
+
+    t: int
+    layer: str
+    tag: str
+    share: float
+    index: int = 0
+    got: float = 0.0
+    wanted: float = 0.0
+    bound: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departure:
+    """Where a step first departs, and what may explain it.
+
+    Parameters
+    ----------
+    at : Share
+        The first line that is off, evaluated from the backend's own lines before it.
+    agreed : sequence of Share
+        Lines before it that were seen and agree.
+    unseen : sequence of str
+        Lines between the last that agrees and this one, which the backend does not show.
+    explained : sequence of str
+        Lines, that one and unseen ones, in which one change explains all that is seen.
+    constants : mapping of str to float
+        Constants, and the values with which everything seen would be right.
+    """
+
+    at: Share
+    agreed: Sequence[Share] = ()
+    unseen: Sequence[str] = ()
+    explained: Sequence[str] = ()
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Like:
+    """A known variant that explains what a backend does, and how well."""
+
+    variant: str
+    kind: str
+    misfit: float
+    line: str
+    seen: str
+    link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A case: the verdict and what led to it.
+
+    Parameters
+    ----------
+    case : str
+        Its stable name.
+    verdict : str
+        One of `VERDICTS`.
+    detail : str
+        Why, in a sentence; empty where it conforms.
+    t : int or None
+        The step in which it happened.
+    steps, of : int
+        Steps looked at, and steps of the case.
+    shares : sequence of Share
+        The largest error over bound of each line seen, by step and layer.
+    departure : Departure, optional
+    likes : sequence of Like
+        Known variants that explain it, best first.
+    replay : mapping, optional
+        All that is needed to take the step again.
+    seconds : float
+    """
+
+    case: str
+    verdict: str
+    detail: str = ""
+    t: int | None = None
+    steps: int = 0
+    of: int = 0
+    shares: Sequence[Share] = ()
+    departure: Departure | None = None
+    likes: Sequence[Like] = ()
+    replay: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+
+    @property
+    def worst(self) -> Share | None:
+        """The largest error over bound."""
+        return max(self.shares, key=lambda s: s.share, default=None)

@@ -1,0 +1,80 @@
+"""Calls that may not come back: made on a thread of their own, and left behind if they hang."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Any, Final
+
+STRANDED: Final = 3  # calls that hang before a backend is given up: each leaves a thread behind
+
+
+class HungError(TimeoutError):
+    """A call has not come back in its time."""
+
+
+class Watch:
+    """Make calls on a worker thread, each with a time limit.
+
+    A thread cannot be stopped from outside: one that hangs is left to itself, as a daemon, and
+    the next call gets a new one.  A call that never lets go of the interpreter cannot be timed
+    out so; `ProcessBackend` is for such code.
+
+    Parameters
+    ----------
+    seconds : float
+        Limit of a call.
+
+    Examples
+    --------
+    >>> Watch(seconds=5.0).call(divmod, 7, 2)
+    (3, 1)
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.hung = 0
+        self._work: queue.SimpleQueue[Any] | None = None
+
+    def call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Return what the function returns, or raise what it raises.
+
+        Raises
+        ------
+        HungError
+            If it takes longer than the limit, or the limit was passed too often before.
+        """
+        if self.hung >= STRANDED:
+            msg = f"not called: {self.hung} calls before it have hung"
+            raise HungError(msg)
+        if self._work is None:
+            self._work = queue.SimpleQueue()
+            threading.Thread(target=_serve, args=(self._work,), daemon=True).start()
+        answer: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
+        self._work.put((function, args, answer))
+        try:
+            good, result = answer.get(timeout=self.seconds)
+        except queue.Empty:
+            self.hung += 1
+            self._work = None
+            msg = f"no answer in {self.seconds:g} s"
+            raise HungError(msg) from None
+        if not good:
+            raise result
+        return result
+
+    def close(self) -> None:
+        """Let the thread end."""
+        if self._work is not None:
+            self._work.put(None)
+            self._work = None
+
+
+def _serve(work: queue.SimpleQueue[Any]) -> None:
+    while (asked := work.get()) is not None:
+        function, args, answer = asked
+        try:
+            answer.put((True, function(*args)))
+        except BaseException as error:  # whatever it is, it is the caller's to judge
+            answer.put((False, error))
