@@ -1,0 +1,1 @@
+"""The conformance kit: what it says of right and of wrong backends."""
