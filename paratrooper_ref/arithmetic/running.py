@@ -125,6 +125,10 @@ REFERENCE: Final = Format("float64, neighbours added", 53, -1074, sums="neighbou
 FORMATS: Final = {format.name: format for format in (FLOAT64, FLOAT32, FLOAT16, BFLOAT16)}
 
 
+class Boundless(Undecided):
+    """A comparison of numbers that have no bound: they may overflow, or divide by zero."""
+
+
 class Running:
     """Values, and bounds on their distance from the real numbers that they stand for.
 
@@ -247,15 +251,18 @@ class Running:
         a, b = self._pair(other)
         # a'b' - ab = a (b' - b) + b (a' - a) + (a' - a)(b' - b), where |a| <= |value| + error
         passed = abs(a.value) * b.error + abs(b.value) * a.error + 3 * (a.error * b.error)
-        return self._rounded(a.value * b.value, passed, _not(a._zero() | b._zero()))
+        return a._rounded(a.value * b.value, passed, _not(a._zero() | b._zero()))
 
     def __truediv__(self, other: Any) -> Running:
         a, b = self._pair(other)
         # a'/b' - a/b = (a' - a)/b' - (a/b)(b' - b)/b', where |b'| may be 2 errors below |value|
         quotient = _over(abs(a.value) + a.error, abs(b.value) - b.error)
         passed = _over(a.error + _times(quotient, b.error), abs(b.value) - 2 * b.error)
-        value, roundings = _ratio(a.value, b.value), self.format.division
-        return self._rounded(value, passed, _not(a._zero()), roundings)
+        may_be_zero = (b.error > 0) & (abs(b.value) <= 2 * b.error)  # and 0/0 is no number
+        passed = _where(may_be_zero, math.inf, passed)
+        return a._rounded(
+            _ratio(a.value, b.value), passed, _not(a._zero()), a.format.division
+        )
 
     def __rtruediv__(self, other: Any) -> Running:
         return self.taking(other) / self
@@ -357,6 +364,9 @@ class Running:
         """Return op(x, y); raise Undecided where the error reaches across."""
         near = (abs(self.value - y) <= 2 * self.error) & (self.error > 0)
         if np.any(near):
+            if not np.all(np.isfinite(self.error)):
+                msg = f"{op.__name__}({self.value}, {y}) is not decided: there is no bound"
+                raise Boundless(msg)
             msg = f"{op.__name__}({self.value}, {y}) is not decided: the error is {self.error}"
             raise Undecided(msg)
         return np.asarray(op(self.value, y), dtype=bool)

@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from paratrooper_ref.arithmetic import Undecided
+from paratrooper_ref.arithmetic.running import Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.take import Question, Shown, take
@@ -36,6 +37,7 @@ from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.variants import VARIANTS, changed
 
 SECONDS: Final = 10.0  # a step may take: more than any does but for a compilation
+BEYOND: Final = "numbers beyond the range of {}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +81,13 @@ def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
         known = nearest(algorithm, sorted(groups | set(OPTIMIZERS)))
         msg = f"conformance needs an algorithm, got algorithm={algorithm!r}; {known}"
         raise ValueError(msg)
-    named = [e for e in entries if fnmatchcase(e.case, only)]
-    if algorithm not in OPTIMIZERS:
-        named = [e for e in named if e.case.partition("/")[0] == algorithm]
-    loaded = [corpus.load(e) for e in named if corpus.present(e)]
-    found = [c for c in loaded if algorithm in (c.spec["algorithm"], c.case.partition("/")[0])]
+    found: list[Golden] = []
+    for group in sorted(groups):
+        of_group = [e for e in entries if e.case.partition("/")[0] == group and corpus.present(e)]
+        same = algorithm == group or (
+            algorithm in OPTIMIZERS and corpus.load(of_group[0]).spec["algorithm"] == algorithm
+        )
+        found += [corpus.load(e) for e in of_group if same and fnmatchcase(e.case, only)]
     if not found:
         msg = f"conformance needs cases, got none of {algorithm} in the {tier} tier for {only!r}"
         raise ValueError(msg)
@@ -148,7 +152,7 @@ class Gate:
                 continue
             except HungError as error:
                 verdict, detail = HANGS, str(error)
-            except Exception as error:  # noqa: BLE001 - a backend may raise anything
+            except Exception as error:
                 verdict, detail = RAISES, _said(error)
             else:
                 if taken[-1].worst <= 1:
@@ -206,18 +210,12 @@ class Gate:
             optimizer = changed(optimizer, VARIANTS[self.dialect])
             expected = wanted.computed(optimizer, question.state, question.grads, question.lr)
         given = (optimizer, question.state, question.grads, question.lr, profile)
-        unstable = ""
-        try:
-            allowed = bounds.lines(*given)
-        except Undecided as error:
-            unstable = str(error)
-            allowed = bounds.lines(*given, guesses=True)
-        beyond = [
-            layer for layer, names in allowed.items() if layer
-            for slot in ("theta", *question.slots) if not np.isfinite(names[slot].error).all()
-        ]
-        if beyond:
-            raise Unsupported(f"numbers beyond the range of {profile.dtype}")
+        allowed, unstable = _allowed(*given)
+        if not all(
+            np.isfinite(names[slot].error).all()
+            for layer, names in allowed.items() if layer for slot in ("theta", *question.slots)
+        ):
+            raise Unsupported(BEYOND.format(profile.dtype))
         shown = self.watch.call(take, self.backend, question)
         expected = expected or wanted.proved(golden, step)
         taken = Taken(
@@ -260,6 +258,20 @@ class Gate:
             "something is kept between cases, or is drawn"
         )
         return replace(first, verdict=KEEPS, detail=detail)
+
+
+def _allowed(*given: Any) -> tuple[bounds.Lines, str]:
+    """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
+    try:
+        return bounds.lines(*given), ""
+    except Boundless:
+        raise Unsupported(BEYOND.format(given[-1].dtype)) from None
+    except Undecided as error:
+        undecided = str(error)
+    try:
+        return bounds.lines(*given, guesses=True), undecided
+    except Undecided as error:
+        raise Fault(UNSTABLE, str(error)) from None
 
 
 def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:

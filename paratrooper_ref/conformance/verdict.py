@@ -46,7 +46,7 @@ VERDICTS: Final = {
 FAILURES: Final = tuple(v for v in VERDICTS if v not in (CONFORMS, UNSUPPORTED))
 
 
-class Fault(Exception):  # noqa: N818 - it is a finding
+class Fault(Exception):
     """A verdict that ends the look at a case."""
 
     def __init__(self, verdict: str, detail: str) -> None:

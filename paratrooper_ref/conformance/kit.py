@@ -1,0 +1,116 @@
+"""Hold a backend to the corpus: `check`, and what is made of all its results."""
+
+from __future__ import annotations
+
+import copy
+import datetime
+import platform
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from paratrooper_ref.conformance import attribute, expectations
+from paratrooper_ref.conformance.backend import Backend
+from paratrooper_ref.conformance.expectations import Expectation
+from paratrooper_ref.conformance.gate import SECONDS, Gate, cases
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.report import Report
+from paratrooper_ref.conformance.verdict import DEPARTS, Like, Result
+from paratrooper_ref.golden.corpus import Corpus
+
+Expected = str | Path | Iterable[Expectation] | None
+
+
+def check(
+    backend: Backend,
+    algorithm: str,
+    *,
+    dialect: str | None = None,
+    profile: Profile | None = None,
+    tier: str = "core",
+    only: str = "*",
+    expect: Expected = None,
+    corpus: Corpus | None = None,
+    seconds: float = SECONDS,
+    progress: Callable[[str], None] = lambda case: None,
+) -> Report:
+    """Return how a backend does on every case of an algorithm.
+
+    Parameters
+    ----------
+    backend : Backend
+        An adapter; see `paratrooper_ref.conformance.backend`.
+    algorithm : str
+        Such as "paratrooper": a name of `paratrooper_ref.optimizers.OPTIMIZERS`, or a group of
+        cases such as "nesterov".
+    dialect : str, optional
+        The variant that the backend is meant to be (`paratrooper_ref.variants.VARIANTS`).
+    profile : Profile, optional
+        The arithmetic to hold it to, in place of the one that it declares.
+    tier : {"core", "full", "all"}
+    only : str
+        A pattern of names; fewer cases than there are make a partial report.
+    expect : path or iterable of Expectation, optional
+        Expected failures.
+    corpus : Corpus, optional
+        That of the package by default.
+    seconds : float
+        What one step may take before it counts as hung.
+    progress : callable
+        Told the name of each case before it is run.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm, case or variant, or an expectation is incomplete.
+    """
+    began = time.perf_counter()
+    corpus = corpus or Corpus()
+    if profile is not None:
+        backend = copy.copy(backend)
+        backend.profile = profile
+    asked = expectations.read(expect) if isinstance(expect, (str, Path)) else tuple(expect or ())
+    goldens = cases(algorithm, corpus, tier, only)
+    gate = Gate(backend, dialect=dialect, seconds=seconds)
+    results, likes, constants = _explained(gate, gate.run(goldens, progress))
+    matched = expectations.match(results, asked, datetime.date.today())
+    manifest = corpus.manifest()
+    return Report(
+        backend=backend.name, algorithm=algorithm, dialect=dialect, tier=tier, only=only,
+        corpus=manifest.corpus, digest=manifest.digest, profile=backend.profile,
+        total=len(goldens), results=results, expected=matched.expected,
+        problems=matched.problems, likes=likes, constants=constants, versions=_versions(backend),
+        seconds=time.perf_counter() - began,
+    )
+
+
+def _explained(
+    gate: Gate, results: Sequence[Result]
+) -> tuple[list[Result], list[Like], dict[str, list[tuple[float, float]]]]:
+    """Return the results with what each looks like, and what explains all of them."""
+    departing = [r for r in results if r.verdict == DEPARTS]
+    if not departing:
+        return list(results), [], {}
+    profile = gate.backend.profile
+    taken = [step for r in results for step in gate.taken[r.case]]
+    likes = attribute.likes(taken, profile)
+    constants = attribute.constants(taken, profile)
+    if likes or constants:
+        return [replace(r, likes=likes) if r in departing else r for r in results], likes, constants
+    # Nothing explains all: there may be more than one fault, and each case shows its own.
+    alone = {r.case: attribute.likes(gate.taken[r.case], profile) for r in departing}
+    return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], {}
+
+
+def _versions(backend: Backend) -> dict[str, str]:
+    from paratrooper_ref import __version__
+
+    versions = {
+        "paratrooper-ref": __version__, "numpy": np.__version__,
+        "python": platform.python_version(), "platform": sys.platform,
+    }
+    return versions | dict(getattr(backend, "versions", {}) or {})

@@ -1,0 +1,82 @@
+"""The reference itself as a backend: what the kit says of honest arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paratrooper_ref.conformance.backend import Array, Grads, Params, Slots, Spec, optimizer_of
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.optimizers import Lines, Optimizer, State
+from paratrooper_ref.variants import VARIANTS, Variant, changed
+
+
+@dataclass
+class _Handle:
+    optimizer: Optimizer
+    state: State
+    lines: Lines | None = None
+
+
+class ReferenceBackend:
+    """The optimizers of this package in a NumPy dtype, or a variant of them.
+
+    Parameters
+    ----------
+    dtype : {"float64", "float32", "float16"}
+    variant : str or Variant, optional
+        A variant that changes a line, for those of the optimizers that have it.
+    probes : bool
+        Whether all tagged lines are shown.
+
+    Examples
+    --------
+    >>> from paratrooper_ref.conformance import check
+    >>> report = check(ReferenceBackend("float32", variant="adam.eps_hat"), "adam")
+    >>> print([like.variant for like in report.likes])
+    ['adam.eps_hat']
+    """
+
+    def __init__(
+        self, dtype: str = "float32", *, variant: str | Variant | None = None, probes: bool = False
+    ) -> None:
+        self.profile = Profile(dtype=dtype)
+        self.variant = VARIANTS[variant] if isinstance(variant, str) else variant
+        self.probes = probes
+        of = "" if self.variant is None else f" with {self.variant.name}"
+        self.name = f"reference in {dtype}{of}"
+
+    def start(
+        self, spec: Spec, params: Params, state: Mapping[str, Any] | None = None
+    ) -> _Handle:
+        """Return a handle."""
+        optimizer = optimizer_of(spec)
+        if self.variant is not None and self.variant.fits(optimizer):
+            optimizer = changed(optimizer, self.variant)
+        begun = optimizer.init(params, scalars="float64")
+        if state is not None:
+            slots = {s: {k: x.copy() for k, x in state[s].items()} for s in optimizer.slots()}
+            begun = replace(begun, t=state["t"], warmup=state.get("warmup"), **slots)
+        return _Handle(optimizer, begun)
+
+    def step(self, handle: _Handle, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        handle.state, handle.lines = handle.optimizer.step(handle.state, grads, lr)
+
+    def read(self, handle: _Handle) -> Slots:
+        """Return parameters and state."""
+        slots = ("theta", *handle.optimizer.slots())
+        return {s: {k: np.array(x) for k, x in handle.state.slot(s).items()} for s in slots}
+
+    def probe(self, handle: _Handle) -> dict[str, dict[str, Array]]:
+        """Return the lines of the last step."""
+        if not self.probes or handle.lines is None:
+            return {}
+        return {layer: dict(lines) for layer, lines in handle.lines.items()}
+
+    def reload(self, handle: _Handle) -> _Handle:
+        """Return a handle that goes on where this one is."""
+        return _Handle(handle.optimizer, handle.state)

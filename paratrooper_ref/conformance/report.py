@@ -1,0 +1,285 @@
+"""What a backend comes to, for people, for programs and for an exit code."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from paratrooper_ref.conformance.expectations import Expectation
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    UNSUPPORTED,
+    Departure,
+    Like,
+    Result,
+    Share,
+)
+
+HOLDS, FAILED, NOTHING_RAN = 0, 1, 3
+SHOWN: Final = 3  # failures told in full, one for each line that departs first
+LISTED: Final = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The results of a backend on the cases of an algorithm.
+
+    Parameters
+    ----------
+    backend, algorithm, tier, corpus, digest : str
+        Names; the version of the corpus and its content digest.
+    profile : Profile
+        The arithmetic that was declared.
+    total : int
+        Cases that there are, by the manifest; ``only`` is the pattern by which fewer were asked.
+    results : sequence of Result
+        One a case.
+    expected : mapping of case to Expectation
+        Failures that are as expected.
+    problems : sequence of str
+        What is wrong with expectations.
+    likes : sequence of Like
+        Known variants, or edits, that explain all that departs.
+    constants : mapping of str to (value, value that explains)
+        Hyperparameters at other values that explain it.
+    versions : mapping of str to str
+        Of what ran.
+    dialect : str or None
+        The variant that the backend is held to.
+    seconds : float
+
+    Examples
+    --------
+    >>> from paratrooper_ref.conformance import ReferenceBackend, check
+    >>> report = check(ReferenceBackend("float32"), "sgd", only="nesterov/*")
+    >>> report.ok, report.exit_code, report.counts["conforms"]
+    (True, 0, 20)
+    """
+
+    backend: str
+    algorithm: str
+    tier: str
+    corpus: str
+    digest: str
+    profile: Profile
+    total: int
+    results: Sequence[Result]
+    only: str = "*"
+    dialect: str | None = None
+    expected: Mapping[str, Expectation] = field(default_factory=dict)
+    problems: Sequence[str] = ()
+    likes: Sequence[Like] = ()
+    constants: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def counts(self) -> Counter[str]:
+        """How many cases have come to each verdict."""
+        return Counter(result.verdict for result in self.results)
+
+    @property
+    def failed(self) -> list[Result]:
+        """The failures that are not expected."""
+        fine = (CONFORMS, UNSUPPORTED)
+        return [r for r in self.results if r.verdict not in fine and r.case not in self.expected]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every case of the manifest has a result, each once."""
+        return len({r.case for r in self.results}) == len(self.results) == self.total
+
+    @property
+    def ran(self) -> int:
+        """How many cases were looked at, in at least one step."""
+        return sum(result.verdict != UNSUPPORTED for result in self.results)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the backend conforms: something ran, the counts match, all is as expected."""
+        return self.exit_code == HOLDS
+
+    @property
+    def exit_code(self) -> int:
+        """0 where it conforms, 1 where something failed, 3 where nothing ran or counts differ."""
+        if not self.complete or not self.ran:
+            return NOTHING_RAN
+        return FAILED if self.failed or self.problems else HOLDS
+
+    @property
+    def worst(self) -> Share | None:
+        """The largest error over bound of what conforms."""
+        good = [r.worst for r in self.results if r.verdict == CONFORMS and r.worst is not None]
+        return max(good, key=lambda s: s.share, default=None)
+
+    @property
+    def summary(self) -> str:
+        """One line: the counts and what they add up to, the corpus, the worst margin."""
+        counts = self.counts
+        parts = [f"{counts.pop(CONFORMS, 0)} conform"]
+        unsupported = counts.pop(UNSUPPORTED, 0)
+        for verdict, n in counts.items():
+            expected = sum(
+                r.verdict == verdict and r.case in self.expected for r in self.results
+            )
+            parts += [f"{n - expected} {verdict}"] if n > expected else []
+            parts += [f"{expected} expected ({verdict})"] if expected else []
+        parts += [f"{unsupported} unsupported"] if unsupported else []
+        which = self.tier if self.only == "*" else f"{self.tier} {self.only!r}"
+        line = f"{self.backend}: {self.algorithm} {which} {self.total} = {' + '.join(parts)}"
+        line += f"; corpus {self.corpus} sha256:{self.digest[:8]}"
+        if self.worst is not None:
+            line += f"; worst margin {self.worst.share:.2f} ({self._place(self.worst)})"
+        if not self.complete:
+            line += f"; {len(self.results)} results for {self.total} cases"
+        return line
+
+    def _place(self, at: Share) -> str:
+        (case,) = [r.case for r in self.results if r.worst is at][:1] or [""]
+        return f"{case} {at.tag} of {at.layer}[{at.index}] t={at.t}"
+
+    def result(self, case: str) -> Result:
+        """Return the result of a case."""
+        (found,) = (r for r in self.results if r.case == case)
+        return found
+
+    def __str__(self) -> str:
+        lines = [self.summary, f"profile: {self.profile}"]
+        if self.dialect:
+            lines.append(f"dialect: {self.dialect}")
+        told: set[str] = set()
+        for result in self.failed:
+            kind = result.departure.at.tag if result.departure else result.verdict
+            if kind not in told and len(told) < SHOWN:
+                told.add(kind)
+                lines += ["", self.failure(result)]
+        if len(self.failed) > len(told):
+            names = [r.case for r in self.failed]
+            more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+            lines += ["", f"{len(names)} cases fail: {', '.join(names[:LISTED])}{more}"]
+        lines += [f"expectation: {problem}" for problem in self.problems]
+        reasons = Counter(r.detail for r in self.results if r.verdict == UNSUPPORTED)
+        lines += [f"unsupported, {n} cases: {why}" for why, n in reasons.most_common()]
+        parts = sum(r.of - r.steps for r in self.results if r.verdict == CONFORMS)
+        if parts:
+            lines.append(f"{parts} steps of cases that conform could not be asked")
+        if self.exit_code == NOTHING_RAN:
+            lines.append("nothing ran, or not everything that there is: this is no result")
+        return "\n".join(lines)
+
+    def failure(self, result: Result) -> str:
+        """Return what is known of a failure, in some lines."""
+        head = f"FAIL {result.case}"
+        if result.t is not None:
+            head += f"  step t={result.t}"
+        if result.departure is None:
+            return f"{head}\n  {result.verdict}: {result.detail}"
+        lines = [head, *_told(result.departure)]
+        lines += [f"  looks like {_like(like)}" for like in result.likes[:LISTED]]
+        for name, pairs in self.constants.items():
+            was, now = pairs[0]
+            lines.append(f"  or {name} is {now!r} where {was!r} was given")
+        lines.append(f"  profile declared: {self.profile}")
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain data; numbers that are none are words."""
+        worst = self.worst
+        return _plain({
+            "format": "paratrooper-ref conformance report 1",
+            "backend": self.backend,
+            "algorithm": self.algorithm,
+            "dialect": self.dialect,
+            "tier": self.tier,
+            "only": self.only,
+            "corpus": {"version": self.corpus, "digest": self.digest},
+            "profile": self.profile.spec(),
+            "ok": self.ok,
+            "exit_code": self.exit_code,
+            "total": self.total,
+            "counts": dict(self.counts),
+            "expected": sorted(self.expected),
+            "problems": list(self.problems),
+            "worst": None if worst is None else vars(worst),
+            "likes": [vars(like) for like in self.likes],
+            "constants": {k: [list(p) for p in pairs] for k, pairs in self.constants.items()},
+            "versions": dict(self.versions),
+            "seconds": self.seconds,
+            "results": [_result(r) for r in self.results],
+        })
+
+    def save(self, path: str | Path) -> None:
+        """Write it as JSON, or as one HTML page where the name ends so."""
+        path = Path(path)
+        if path.suffix in (".html", ".htm"):
+            from paratrooper_ref.conformance.page import page
+
+            path.write_text(page(self), "utf-8")
+        else:
+            path.write_text(json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def _told(departure: Departure) -> list[str]:
+    at = departure.at
+    lines = [f"  first departs: {at.tag} of layer {at.layer!r} at [{at.index}]"]
+    if departure.agreed:
+        most = max(s.share for s in departure.agreed)
+        names = ", ".join(dict.fromkeys(s.tag for s in departure.agreed))
+        lines.append(f"  agree before it: {names} (worst {most:.2f} of the bound)")
+    if departure.unseen:
+        lines.append(f"  not shown in between: {', '.join(departure.unseen)}")
+    lines += [
+        f"  got    {at.got!r:>24}  {_bits(at.got)}",
+        f"  wanted {at.wanted!r:>24}  {_bits(at.wanted)}",
+        f"  error / bound = {at.share:.3g}, digits right {_digits(at):.1f}",
+    ]
+    return lines
+
+
+def _bits(x: float) -> str:
+    return np.float64(x).tobytes()[::-1].hex()
+
+
+def _digits(at: Share) -> float:
+    off = abs(at.got - at.wanted)
+    if not off or not at.wanted:
+        return 0.0 if off else 17.0
+    return max(0.0, float(-np.log10(off / abs(at.wanted))))
+
+
+def _like(like: Like) -> str:
+    line = " / ".join(like.line.splitlines()) or "(left out)"
+    where = f"; {like.link}" if like.link else ""
+    return f"{like.variant} ({like.kind}): {line} [{like.seen}{where}]"
+
+
+def _result(result: Result) -> dict[str, Any]:
+    found = {k: v for k, v in vars(result).items() if k not in ("replay", "shares", "departure")}
+    departure = result.departure
+    return found | {
+        "likes": [vars(like) for like in result.likes],
+        "shares": [vars(s) for s in result.shares],
+        "departure": None if departure is None else {
+            "at": vars(departure.at),
+            "agreed": [vars(s) for s in departure.agreed],
+            "unseen": list(departure.unseen),
+            "explained": list(departure.explained),
+        },
+    }
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {k: _plain(v) for k, v in x.items()}
+    if isinstance(x, (list, tuple)):
+        return [_plain(v) for v in x]
+    if isinstance(x, float) and not np.isfinite(x):
+        return repr(x)
+    return x
