@@ -17,10 +17,14 @@ _REGULARIZED: Final = ("adam", *_RECTIFIED)
 _RAW: Final = ("adamw", "lamb")
 _TRUSTING: Final = ("rangerlars", "paratrooper")
 
-_TORCH: Final = "https://github.com/pytorch/pytorch"
-_OPTAX: Final = "https://github.com/google-deepmind/optax"
-_KERAS: Final = "https://github.com/keras-team/keras"
-_AUTHORS: Final = "https://github.com/LiyuanLucasLiu/RAdam"
+_TORCH: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/adam.py"
+_TORCH_RADAM: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/radam.py"
+_TORCH_LERP: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/aten/src/ATen/native/Lerp.h"
+_OPTAX: Final = "https://github.com/google-deepmind/optax/blob/v0.2.8/optax/_src/transform.py"
+_OPTAX_SLOW: Final = "https://github.com/google-deepmind/optax/blob/v0.2.8/optax/_src/lookahead.py"
+_KERAS: Final = "https://github.com/keras-team/keras/blob/3422977/keras/src/optimizers/adam.py"
+_AUTHORS: Final = "https://github.com/LiyuanLucasLiu/RAdam/blob/d9fd30a/radam/radam.py"
+_FASTAI: Final = "https://github.com/fastai/fastai/blob/2.8.12/fastai/optimizer.py"
 _KERNELS: Final = "kernels that would rather multiply"
 
 # α m̂ / (√v̂ + ε), and how to subtract it where decay is decoupled.
@@ -46,27 +50,35 @@ _ADAM_STEPS: Final = {
 _RADAM_STEPS: Final = {
     "rate_last": (
         "lr * (rectification * bias_correction * m / denominator) if rectified else lr * m_hat",
-        "fastai", "https://github.com/fastai/fastai",
+        "fastai", _FASTAI,
     ),
     "rate_first": (
-        "lr * rectification * bias_correction * m / denominator"
-        " if rectified else lr / (1 - beta1_t) * m",
+        (
+            "lr * rectification * bias_correction * m / denominator"
+            " if rectified else lr / (1 - beta1_t) * m"
+        ),
         "the authors' code", _AUTHORS,
     ),
     "scalars_last": (
-        "lr * rectification * bias_correction * (m / denominator)"
-        " if rectified else lr / (1 - beta1_t) * m",
+        (
+            "lr * rectification * bias_correction * (m / denominator)"
+            " if rectified else lr / (1 - beta1_t) * m"
+        ),
         "the authors' code (addcdiv)", _AUTHORS,
     ),
     "one_by_one": (
-        "m / (1 - beta1_t) * lr * (sqrt(1 - beta2_t) / denominator) * rectification"
-        " if rectified else m / (1 - beta1_t) * lr",
-        "torch", _TORCH,
+        (
+            "m / (1 - beta1_t) * lr * (sqrt(1 - beta2_t) / denominator) * rectification"
+            " if rectified else m / (1 - beta1_t) * lr"
+        ),
+        "torch", _TORCH_RADAM,
     ),
     "one_root": (
-        "lr * (sqrt((1 - beta2_t) * (rho - 4) / (rho_inf - 4) * (rho - 2) / rho"
-        " * rho_inf / (rho_inf - 2)) / (1 - beta1_t)) * m / denominator"
-        " if rectified else lr * (1 / (1 - beta1_t)) * m",
+        (
+            "lr * (sqrt((1 - beta2_t) * (rho - 4) / (rho_inf - 4) * (rho - 2) / rho"
+            " * rho_inf / (rho_inf - 2)) / (1 - beta1_t)) * m / denominator"
+            " if rectified else lr * (1 / (1 - beta1_t)) * m"
+        ),
         "the authors' code: one root for both scalars", _AUTHORS,
     ),
 }
@@ -84,7 +96,9 @@ _DECOUPLED: Final = {
 }
 
 
-def _form(name: str, rules: tuple[str, ...], was: str, line: str, seen: str, link: str = "") -> Variant:
+def _form(
+    name: str, rules: tuple[str, ...], was: str, line: str, seen: str, link: str = ""
+) -> Variant:
     return Variant(name=name, rules=rules, was=was, line=line, kind="form", seen=seen, link=link)
 
 
@@ -99,7 +113,7 @@ def _moments() -> tuple[Variant, ...]:
             _form(f"{name}.moment_lerp_torch", rules, m,
                   f"m = {g} - ({g} - m - (1 - beta1) * ({g} - m)) if beta1 <= 0.5"
                   f" else m + (1 - beta1) * ({g} - m)",
-                  "torch (lerp): from the nearer end", _TORCH),
+                  "torch (lerp): from the nearer end", _TORCH_LERP),
             _form(f"{name}.square_scaled", rules, v,
                   f"v = beta2 * v + (1 - beta2) * {g} * {g}", "torch (addcmul)", _TORCH),
             _form(f"{name}.square_lerp", rules, v,
@@ -156,7 +170,8 @@ FORMS: Final = (
           " * rho_inf / (rho_inf - 2))",
           "the authors' code", _AUTHORS),
     *(
-        _form(f"radam.{name}", ("radam",), "update = lr * direction", f"update = {step}", seen, link)
+        _form(f"radam.{name}", ("radam",), "update = lr * direction", f"update = {step}",
+              seen, link)
         for name, (step, seen, link) in _RADAM_STEPS.items() if name != "rate_last"
     ),
     *(
@@ -171,7 +186,8 @@ FORMS: Final = (
     ),
     *(
         _form(f"rangerlars.{name}", _TRUSTING,
-              "direction = rectification * bias_correction * m / denominator + weight_decay * theta",
+              "direction = rectification * bias_correction * m / denominator"
+              " + weight_decay * theta",
               f"direction = {line} + weight_decay * theta", seen, link)
         for name, line, seen, link in (
             ("scalars_last", "rectification * bias_correction * (m / denominator)",
@@ -179,10 +195,12 @@ FORMS: Final = (
             ("rectified_last", "rectification * (bias_correction * m / denominator)",
              "optax: the rectification scales a direction", _OPTAX),
             ("one_by_one", "m / (1 - beta1_t) * (sqrt(1 - beta2_t) / denominator) * rectification",
-             "torch", _TORCH),
+             "torch", _TORCH_RADAM),
             ("one_root",
-             "sqrt((1 - beta2_t) * (rho - 4) / (rho_inf - 4) * (rho - 2) / rho"
-             " * rho_inf / (rho_inf - 2)) / (1 - beta1_t) * m / denominator",
+             (
+                 "sqrt((1 - beta2_t) * (rho - 4) / (rho_inf - 4) * (rho - 2) / rho"
+                 " * rho_inf / (rho_inf - 2)) / (1 - beta1_t) * m / denominator"
+             ),
              "the authors' code: one root for both scalars", _AUTHORS),
         )
     ),
@@ -204,13 +222,13 @@ FORMS: Final = (
           "u = momentum * u + lr * (trust_ratio * direction)", "optax", _OPTAX),
     _form("lars.moment_lerp", ("lars_2019",),
           "u = momentum * u + (1 - momentum) * regularized",
-          "u = u + (1 - momentum) * (regularized - u)", "torch (lerp)", _TORCH),
+          "u = u + (1 - momentum) * (regularized - u)", "torch (lerp)", _TORCH_LERP),
     # Lookahead.
     _form("lookahead.lerp", ("lookahead",), "slow = (1 - alpha) * slow + alpha * fast",
           "slow = slow + alpha * (fast - slow)",
-          "over9000, fastai, optax, Ranger; not exact where alpha is 1", _OPTAX),
+          "over9000, fastai, optax, Ranger; not exact where alpha is 1", _OPTAX_SLOW),
     _form("lookahead.lerp_torch", ("lookahead",), "slow = (1 - alpha) * slow + alpha * fast",
           "slow = fast - (fast - slow - alpha * (fast - slow)) if alpha >= 0.5"
           " else slow + alpha * (fast - slow)",
-          "torch (lerp): from the nearer end", _TORCH),
+          "torch (lerp): from the nearer end", _TORCH_LERP),
 )

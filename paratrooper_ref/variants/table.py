@@ -9,6 +9,21 @@ from typing import Final
 
 from paratrooper_ref.variants.variant import Variant
 
+# Files, as they stood when they were read.
+_TORCH: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim"
+_OPTAX: Final = "https://github.com/google-deepmind/optax/blob/v0.2.8/optax"
+_KERAS: Final = "https://github.com/keras-team/keras/blob/3422977/keras/src/optimizers"
+_ADDONS: Final = "https://github.com/tensorflow/addons/blob/d208d75/tensorflow_addons/optimizers"
+_TIMM: Final = "https://github.com/huggingface/pytorch-image-models/blob/aa4b585/timm/optim"
+_FASTAI: Final = "https://github.com/fastai/fastai/blob/2.8.12/fastai/optimizer.py"
+_JETTIFY: Final = "https://github.com/jettify/pytorch-optimizer/blob/19c3e41/torch_optimizer"
+_AUTHORS: Final = "https://github.com/LiyuanLucasLiu/RAdam/blob/d9fd30a/radam/radam.py"
+_RANGER: Final = "https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/blob/c82a304/ranger"
+_GRANKIN: Final = "https://github.com/mgrankin/over9000/blob"
+_CYBERTRONAI: Final = "https://github.com/cybertronai/pytorch-lamb/blob/d3ab8dc/pytorch_lamb/lamb.py"
+_DEEPSPEED: Final = "https://github.com/deepspeedai/DeepSpeed/blob/edaa722"
+_BITSANDBYTES: Final = "https://github.com/bitsandbytes-foundation/bitsandbytes/blob/95f9af3"
+
 # Rules that have lines in common.
 _CORRECTED: Final = ("adam", "adamw", "lamb")  # m̂ and v̂ apart
 _RECTIFIED: Final = ("radam", "radamw", "rangerlars", "paratrooper")
@@ -67,7 +82,7 @@ BUGS_AND_DIALECTS: Final = (
         line="update = lr * lr * direction",
         kind="bug",
         seen="RangerVA (ranger913A.py), without its softplus",
-        link="https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer",
+        link=f"{_RANGER}/ranger913A.py",
     ),
     # L2 decay, of the rules that have it in the gradient.
     Variant(
@@ -106,7 +121,17 @@ BUGS_AND_DIALECTS: Final = (
         also=(("update = lr * direction", "update = lr * (direction + weight_decay * theta)"),),
         kind="dialect",
         seen="Keras (any optimizer), fastai's default, torch's RAdam with its flag",
-        link="https://github.com/keras-team/keras",
+        link=f"{_KERAS}/base_optimizer.py",
+    ),
+    Variant(
+        name="sgd.decay_without_lr",
+        rules=("sgd",),
+        was="regularized = g + weight_decay * theta",
+        line="regularized = g",
+        also=(("update = lr * direction", "update = lr * direction + weight_decay * theta"),),
+        kind="dialect",
+        seen="TensorFlow Addons' SGDW: decay is not scaled by the rate",
+        link=f"{_ADDONS}/weight_decay_optimizers.py",
     ),
     # SGD: the buffer.
     Variant(
@@ -133,7 +158,7 @@ BUGS_AND_DIALECTS: Final = (
         line="u = momentum * u + (1 - dampening) * regularized",
         kind="dialect",
         seen="buffers that begin at zero, such as fastai's",
-        link="https://github.com/fastai/fastai",
+        link=_FASTAI,
     ),
     Variant(
         name="sgd.dampening_needs_momentum",
@@ -145,7 +170,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="torch: no buffer, so no dampening, where the momentum is 0",
-        link="https://github.com/pytorch/pytorch",
+        link=f"{_TORCH}/sgd.py",
     ),
     Variant(
         name="sgd.lr_in_buffer",
@@ -158,7 +183,7 @@ BUGS_AND_DIALECTS: Final = (
         also=(("update = lr * direction", "update = direction"),),
         kind="dialect",
         seen="Keras",
-        link="https://github.com/keras-team/keras",
+        link=f"{_KERAS}/sgd.py",
     ),
     Variant(
         name="sgd.nesterov_ignored",
@@ -234,7 +259,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="bug",
         seen="RangerVA (ranger913A.py)",
-        link="https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer",
+        link=f"{_RANGER}/ranger913A.py",
     ),
     Variant(
         name="adamw.beta2_bfloat16",
@@ -244,6 +269,60 @@ BUGS_AND_DIALECTS: Final = (
         kind="bug",
         seen="tt-metal: 0.999 is cut to 0.996",
         link="https://github.com/tenstorrent/tt-metal/issues/55935",
+    ),
+    Variant(
+        name="adam.beta2_bfloat16",
+        rules=_REGULARIZED,
+        was="v = beta2 * v + (1 - beta2) * (regularized * regularized)",
+        line=(
+            "cut = int(256 * float(beta2)) / 256\n"
+            "v = cut * v + (1 - cut) * (regularized * regularized)"
+        ),
+        kind="bug",
+        seen="tt-metal: 0.999 is cut to 0.996",
+        link="https://github.com/tenstorrent/tt-metal/issues/55935",
+    ),
+    Variant(
+        name="adam.betas_float32",
+        rules=_REGULARIZED,
+        was="v = beta2 * v + (1 - beta2) * (regularized * regularized)",
+        line=(
+            "single = round(2**24 * float(beta2)) / 2**24\n"
+            "v = single * v + (1 - single) * (regularized * regularized)"
+        ),
+        kind="bug",
+        seen="torch's fused Adam on CUDA: of beta2 = 0.999, 1 - beta2 is off by 1.3e-5 of itself",
+        link="https://github.com/pytorch/pytorch/pull/173224",
+    ),
+    Variant(
+        name="adamw.betas_float32",
+        rules=_RAW,
+        was="v = beta2 * v + (1 - beta2) * (g * g)",
+        line=(
+            "single = round(2**24 * float(beta2)) / 2**24\n"
+            "v = single * v + (1 - single) * (g * g)"
+        ),
+        kind="bug",
+        seen="torch's fused AdamW on CUDA: of beta2 = 0.999, 1 - beta2 is off by 1.3e-5 of itself",
+        link="https://github.com/pytorch/pytorch/pull/173224",
+    ),
+    Variant(
+        name="adam.m_stale",
+        rules=("adam",),
+        was="m = beta1 * m + (1 - beta1) * regularized",
+        line="stale = m\nm = beta1 * m + (1 - beta1) * regularized",
+        also=(("m_hat = m / (1 - beta1_t)", "m_hat = stale / (1 - beta1_t)"),),
+        kind="bug",
+        seen="a mutant: the step takes the moment of the step before",
+    ),
+    Variant(
+        name="adamw.m_stale",
+        rules=_RAW,
+        was="m = beta1 * m + (1 - beta1) * g",
+        line="stale = m\nm = beta1 * m + (1 - beta1) * g",
+        also=(("m_hat = m / (1 - beta1_t)", "m_hat = stale / (1 - beta1_t)"),),
+        kind="bug",
+        seen="a mutant: the step takes the moment of the step before",
     ),
     # The step count and the bias corrections.
     Variant(
@@ -280,6 +359,38 @@ BUGS_AND_DIALECTS: Final = (
         also=(("beta2_t = beta2**t", "beta2_t = beta2 ** min(t, 256)"),),
         kind="bug",
         seen="torchao: a count in bfloat16 stops at 256",
+        link="https://github.com/pytorch/ao/issues/4915",
+    ),
+    Variant(
+        name="radam.counts_twice",
+        rules=_RECTIFIED,
+        was="beta1_t = beta1**t",
+        line="beta1_t = beta1 ** (2 * t)",
+        also=(
+            ("beta2_t = beta2**t", "beta2_t = beta2 ** (2 * t)"),
+            (
+                "rho = rho_inf - 2 * t * beta2_t / (1 - beta2_t)",
+                "rho = rho_inf - 4 * t * beta2_t / (1 - beta2_t)",
+            ),
+        ),
+        kind="bug",
+        seen="geoopt's RAdam: the count goes up inside the loop over parameters, here two",
+        link="https://github.com/geoopt/geoopt/issues/164",
+    ),
+    Variant(
+        name="radam.count_stops",
+        rules=_RECTIFIED,
+        was="beta1_t = beta1**t",
+        line="beta1_t = beta1 ** min(t, 256)",
+        also=(
+            ("beta2_t = beta2**t", "beta2_t = beta2 ** min(t, 256)"),
+            (
+                "rho = rho_inf - 2 * t * beta2_t / (1 - beta2_t)",
+                "rho = rho_inf - 2 * min(t, 256) * beta2_t / (1 - beta2_t)",
+            ),
+        ),
+        kind="bug",
+        seen="torchao: a count in bfloat16 stops at 256 (DeepSpeed: in float16 at 2048)",
         link="https://github.com/pytorch/ao/issues/4915",
     ),
     Variant(
@@ -395,7 +506,7 @@ BUGS_AND_DIALECTS: Final = (
         also=(("update = lr * direction", "update = lr * direction + weight_decay * theta"),),
         kind="dialect",
         seen="TensorFlow Addons; the paper, but for the schedule's factor",
-        link="https://github.com/tensorflow/addons",
+        link=f"{_ADDONS}/weight_decay_optimizers.py",
     ),
     Variant(
         name="adamw.decay_after_step",
@@ -424,7 +535,7 @@ BUGS_AND_DIALECTS: Final = (
         line="rectified = rho > 5",
         kind="dialect",
         seen="torch, and the authors' code",
-        link="https://github.com/LiyuanLucasLiu/RAdam",
+        link=_AUTHORS,
     ),
     Variant(
         name="radam.threshold_6",
@@ -453,7 +564,7 @@ BUGS_AND_DIALECTS: Final = (
         line="if True:",
         kind="dialect",
         seen="torch, optax, fastai, timm",
-        link="https://github.com/pytorch/pytorch",
+        link=f"{_TORCH}/radam.py",
     ),
     Variant(
         name="radam.never_momentum",
@@ -462,7 +573,7 @@ BUGS_AND_DIALECTS: Final = (
         line="if False:",
         kind="dialect",
         seen="the authors' code, degenerated_to_sgd=False",
-        link="https://github.com/LiyuanLucasLiu/RAdam",
+        link=_AUTHORS,
     ),
     Variant(
         name="radam.warmup_opposite",
@@ -535,7 +646,7 @@ BUGS_AND_DIALECTS: Final = (
         line="denominator = sqrt(v) + eps * sqrt(1 - beta2_t)",
         kind="dialect",
         seen="optax, fastai, TensorFlow Addons: eps is added to the corrected root",
-        link="https://github.com/google-deepmind/optax",
+        link=f"{_OPTAX}/_src/transform.py",
     ),
     Variant(
         name="radam.eps_inside_root",
@@ -567,7 +678,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="optax, fastai, TensorFlow Addons: eps is added to what is corrected",
-        link="https://github.com/google-deepmind/optax",
+        link=f"{_OPTAX}/_src/transform.py",
     ),
     Variant(
         name="radamw.eps_ignored",
@@ -637,7 +748,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="ranger2020.py: decay is part of what is corrected and rectified",
-        link="https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer",
+        link=f"{_RANGER}/ranger2020.py",
     ),
     Variant(
         name="ranger.decay_into_moment",
@@ -647,7 +758,7 @@ BUGS_AND_DIALECTS: Final = (
         also=(("direction = m_hat + weight_decay * theta", "direction = m_hat"),),
         kind="bug",
         seen="ranger2020.py: the update is an alias of the first moment",
-        link="https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer",
+        link=f"{_RANGER}/ranger2020.py",
     ),
     # All trust ratios.
     Variant(
@@ -727,7 +838,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="optax: the norm of the sum, not the sum of the norms",
-        link="https://github.com/google-deepmind/optax",
+        link=f"{_OPTAX}/_src/alias.py",
     ),
     Variant(
         name="lars.decay_outside_norm",
@@ -776,6 +887,33 @@ BUGS_AND_DIALECTS: Final = (
         seen="a mutant: a norm of 0 makes the ratio 1, but not the whole local rate",
     ),
     Variant(
+        name="lars.decay_decoupled",
+        rules=("lars_2017",),
+        was="regularized = g + weight_decay * theta",
+        line="regularized = g\ntheta = (1 - lr * weight_decay) * theta",
+        kind="dialect",
+        seen="fastai's Larc: weights decay first, and then have the norm",
+        link=_FASTAI,
+    ),
+    Variant(
+        name="lars.update_clipped",
+        rules=("lars_2017",),
+        was="u = momentum * u + lr * trust_ratio * direction",
+        line="u = momentum * u + direction",
+        also=(
+            (
+                "update = u",
+                (
+                    "clipped = at_most(1, trust_coefficient * weight_norm / norm(u))\n"
+                    "update = lr * unless_zero(clipped, norm(u)) * u"
+                ),
+            ),
+        ),
+        kind="dialect",
+        seen="bitsandbytes: no ratio, but a step at most so long as a part of the weights",
+        link=f"{_BITSANDBYTES}/bitsandbytes/optim/lars.py",
+    ),
+    Variant(
         name="lars.larc",
         rules=("lars_2017",),
         was=_SCALED,
@@ -785,7 +923,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="LARC of apex and timm: a local rate that is clipped at the global one",
-        link="https://github.com/huggingface/pytorch-image-models",
+        link=f"{_TIMM}/lars.py",
     ),
     Variant(
         name="lars.no_decay_at_rest",
@@ -794,7 +932,7 @@ BUGS_AND_DIALECTS: Final = (
         line="direction = g + (norm(g) > 0) * (weight_decay * theta)",
         kind="dialect",
         seen="jettify, LARC: where the gradient is 0 there is no decay either",
-        link="https://github.com/jettify/pytorch-optimizer",
+        link=f"{_JETTIFY}/lars.py",
     ),
     Variant(
         name="lars.momentum_ignored",
@@ -820,7 +958,7 @@ BUGS_AND_DIALECTS: Final = (
         also=(("update = u", "update = lr * u"),),
         kind="dialect",
         seen="timm, jettify: the same until the rate changes",
-        link="https://github.com/huggingface/pytorch-image-models",
+        link=f"{_TIMM}/lars.py",
     ),
     Variant(
         name="lars.ratio_of_history",
@@ -881,7 +1019,7 @@ BUGS_AND_DIALECTS: Final = (
         line="direction = m_hat / denominator\ntheta = (1 - lr * weight_decay) * theta",
         kind="dialect",
         seen="Keras, fastai: weights decay first, and then have the norm",
-        link="https://github.com/keras-team/keras",
+        link=f"{_KERAS}/lamb.py",
     ),
     Variant(
         name="lamb.norm_at_most_10",
@@ -890,7 +1028,52 @@ BUGS_AND_DIALECTS: Final = (
         line="phi = at_most(10, weight_norm)",
         kind="dialect",
         seen="cybertronai, over9000, jettify",
-        link="https://github.com/cybertronai/pytorch-lamb",
+        link=_CYBERTRONAI,
+    ),
+    Variant(
+        name="lamb.cybertronai",
+        rules=("lamb",),
+        was="m_hat = m / (1 - beta1_t)",
+        line="m_hat = m",
+        also=(
+            ("v_hat = v / (1 - beta2_t)", "v_hat = v"),
+            (
+                "phi = at_most(norm_upper, at_least(norm_lower, weight_norm))",
+                "phi = at_most(10, weight_norm)",
+            ),
+        ),
+        kind="dialect",
+        seen="cybertronai, over9000, jettify: no bias correction, and the norm at most 10",
+        link=_CYBERTRONAI,
+    ),
+    Variant(
+        name="lamb.deepspeed",
+        rules=("lamb",),
+        was="m_hat = m / (1 - beta1_t)",
+        line="m_hat = m",
+        also=(
+            ("v_hat = v / (1 - beta2_t)", "v_hat = v"),
+            (
+                _CLAMPED,
+                "trust_ratio = unless_zero(clamp(0.01, ratio, 10), weight_norm, direction_norm)",
+            ),
+            (
+                "update = lr * trust_ratio * direction",
+                "update = lr * sqrt(1 - beta2_t) / (1 - beta1_t) * trust_ratio * direction",
+            ),
+        ),
+        kind="dialect",
+        seen="DeepSpeed: the corrections scale the step, the ratio is in [0.01, 10]",
+        link=f"{_DEEPSPEED}/csrc/lamb/fused_lamb_cuda_kernel.cu",
+    ),
+    Variant(
+        name="lamb.gradient_clipped_by_layer",
+        rules=("lamb",),
+        was="m = beta1 * m + (1 - beta1) * g",
+        line="g = g / at_least(1, norm(g))\nm = beta1 * m + (1 - beta1) * g",
+        kind="bug",
+        seen="apex: gradients clipped by the norm of a group, not of the whole model",
+        link="https://github.com/NVIDIA/apex/issues/819",
     ),
     Variant(
         name="lamb.norm_lower_ignored",
@@ -923,7 +1106,7 @@ BUGS_AND_DIALECTS: Final = (
         line="ratio = unless_zero(direction_norm / phi, weight_norm, direction_norm)",
         kind="bug",
         seen="a mutant that Keras's golden for LAMB does not see",
-        link="https://github.com/keras-team/keras",
+        link=f"{_KERAS}/lamb_test.py",
     ),
     Variant(
         name="lamb.ratio_at_most_1",
@@ -932,7 +1115,7 @@ BUGS_AND_DIALECTS: Final = (
         line="trust_ratio = unless_zero(at_most(1, ratio), weight_norm, direction_norm)",
         kind="dialect",
         seen="timm's trust_clip",
-        link="https://github.com/huggingface/pytorch-image-models",
+        link=f"{_TIMM}/lamb.py",
     ),
     Variant(
         name="lamb.ratio_at_most_10",
@@ -941,7 +1124,7 @@ BUGS_AND_DIALECTS: Final = (
         line="trust_ratio = unless_zero(at_most(10, ratio), weight_norm, direction_norm)",
         kind="dialect",
         seen="fastai",
-        link="https://github.com/fastai/fastai",
+        link=_FASTAI,
     ),
     Variant(
         name="lamb.ratio_from_hundredth_to_10",
@@ -950,7 +1133,7 @@ BUGS_AND_DIALECTS: Final = (
         line="trust_ratio = unless_zero(clamp(0.01, ratio, 10), weight_norm, direction_norm)",
         kind="dialect",
         seen="DeepSpeed",
-        link="https://github.com/deepspeedai/DeepSpeed",
+        link=f"{_DEEPSPEED}/deepspeed/ops/lamb/fused_lamb.py",
     ),
     Variant(
         name="lamb.lower_ignored",
@@ -1004,7 +1187,7 @@ BUGS_AND_DIALECTS: Final = (
         line="direction_norm = norm(theta - lr * direction)",
         kind="bug",
         seen="over9000's RangerLars, alone of all that is its own",
-        link="https://github.com/mgrankin/over9000",
+        link=f"{_GRANKIN}/ac21bf9/ralamb.py",
     ),
     Variant(
         name="rangerlars.over9000",
@@ -1022,7 +1205,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="over9000 since 2019-08-28: the norm of the new weights, ‖θ‖ at most 10",
-        link="https://github.com/mgrankin/over9000",
+        link=f"{_GRANKIN}/ac21bf9/ralamb.py",
     ),
     Variant(
         name="rangerlars.over9000_first",
@@ -1037,7 +1220,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="over9000, first version of 2019-08-25: the norm of the decayed weights",
-        link="https://github.com/mgrankin/over9000/commit/094f4d3",
+        link=f"{_GRANKIN}/094f4d3/over9000.py",
     ),
     # Paratrooper: the ceiling.
     Variant(
@@ -1182,7 +1365,7 @@ BUGS_AND_DIALECTS: Final = (
         line="slow = fast if t == k else (1 - alpha) * slow + alpha * fast",
         kind="dialect",
         seen="over9000, timm: slow weights are made at the first synchronisation",
-        link="https://github.com/mgrankin/over9000",
+        link=f"{_GRANKIN}/ac21bf9/lookahead.py",
     ),
     Variant(
         name="lookahead.early_phase",
@@ -1197,7 +1380,7 @@ BUGS_AND_DIALECTS: Final = (
         ),
         kind="dialect",
         seen="alphadl, jettify: synchronised at 1, k + 1, 2 k + 1, ...",
-        link="https://github.com/alphadl/lookahead.pytorch",
+        link="https://github.com/alphadl/lookahead.pytorch/blob/570a089/lookahead.py",
     ),
     Variant(
         name="lookahead.slow_of_first_step",
@@ -1224,7 +1407,7 @@ BUGS_AND_DIALECTS: Final = (
         line="if t % (k + 1) == 0:",
         kind="bug",
         seen="the authors' TensorFlow code",
-        link="https://github.com/michaelrzhang/lookahead",
+        link="https://github.com/michaelrzhang/lookahead/blob/c4fd85f/lookahead_tensorflow.py",
     ),
     Variant(
         name="lookahead.one_step_early",
