@@ -3,6 +3,7 @@
 import ast
 import copy
 import inspect
+import math
 import pickle
 import re
 import sys
@@ -24,13 +25,16 @@ from paratrooper_ref.optimizers.lift import evaluated, parameters
 from paratrooper_ref.optimizers.radam import radam
 from paratrooper_ref.optimizers.sgd import sgd
 from paratrooper_ref.optimizers.warmup import first_batch
+from paratrooper_ref.schedules import FlatThenCosine, LinearWarmup, ReduceOnPlateau, Schedule
 from paratrooper_ref.variants import (
     FORMS,
+    SCHEDULE_VARIANTS,
     VARIANTS,
     Variant,
     VariantError,
     changed,
     heard,
+    rescheduled,
     rewritten,
     table,
 )
@@ -175,7 +179,9 @@ def test_names_are_unique() -> None:
     assert list(VARIANTS) == [v.name for v in (*table.BUGS_AND_DIALECTS, *FORMS)]
 
 
-@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize(
+    "variant", [*VARIANTS.values(), *SCHEDULE_VARIANTS.values()], ids=lambda v: v.name
+)
 def test_an_entry_is_well_formed(variant: Variant) -> None:
     """The name, kind, rules, source and link of an entry are of the right form."""
     assert re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*", variant.name)
@@ -629,3 +635,52 @@ def test_forms_of_changed_lines_are_left_out() -> None:
     same = ("m", "v", "m_hat", "v_hat", "denominator")
     assert [counts["variant"][tag] for tag in same] == [counts["published"][tag] for tag in same]
     assert all(counts["published"][tag] > 0 for tag in same)
+
+
+# Schedules.
+
+FALLING = (8.0, 4.0, 4.0, 4.0, 3.9, 3.9, 3.9, 3.9, 2.0, 2.0, 1.9, 1.8, 1.8, 1.8)
+SCHEDULES: tuple[Schedule, ...] = (
+    ReduceOnPlateau(patience=1, factor=0.5),
+    ReduceOnPlateau(patience=0, factor=0.5),
+    ReduceOnPlateau(patience=2, factor=0.5, cooldown=2, threshold=0.2),
+    ReduceOnPlateau(patience=0, factor=0.5, min_lr=0.03),
+    ReduceOnPlateau(patience=0, factor=0.5, eps=0.02),
+    ReduceOnPlateau(patience=0, mode="max", threshold=0.5, threshold_mode="abs"),
+    FlatThenCosine(steps=9, flat=0.4),
+    LinearWarmup(steps=5),
+)
+
+
+def planned(schedule: Schedule, metrics: tuple[float, ...]) -> list[float]:
+    """Return the rates of a run."""
+    state, rates = schedule.init(0.1), []
+    for t, metric in enumerate((math.nan, *metrics), start=1):
+        state, rate = schedule(state, t, metric)
+        rates.append(rate)
+    return rates
+
+
+@pytest.mark.parametrize("name", SCHEDULE_VARIANTS)
+def test_a_variant_of_a_schedule_matters(name: str) -> None:
+    """It changes a rate, by more than roundings, and the schedule itself stays as it is."""
+    variant, seen = SCHEDULE_VARIANTS[name], 0.0
+    for schedule in SCHEDULES:
+        if not any(rule.startswith(type(schedule).__name__) for rule in variant.rules):
+            with pytest.raises(VariantError, match=f"{name} needs .*, got "):
+                rescheduled(schedule, variant)
+            continue
+        other = rescheduled(schedule, variant)
+        assert isinstance(other, type(schedule))
+        assert other.spec == schedule.spec
+        for metrics in (FALLING, tuple(-x for x in FALLING[::-1]), FALLING[::-1]):
+            pairs = zip(planned(schedule, metrics), planned(other, metrics), strict=True)
+            seen = max(seen, *(abs(a - b) for a, b in pairs))
+    assert seen > 1e-3
+
+
+def test_a_line_of_a_method_stands_once() -> None:
+    """Lines of methods are matched as those of rules are."""
+    variant = replace(SCHEDULE_VARIANTS["plateau.bad_stays"], was="bad = 7")
+    with pytest.raises(VariantError, match=r"exactly once in ReduceOnPlateau\.__call__, got 0 of"):
+        rescheduled(ReduceOnPlateau(), variant)

@@ -4,9 +4,20 @@ from typing import Final
 
 from paratrooper_ref.variants.forms import FORMS
 from paratrooper_ref.variants.heard import heard
+from paratrooper_ref.variants.schedules import SCHEDULE_VARIANTS, rescheduled
 from paratrooper_ref.variants.table import BUGS_AND_DIALECTS
 from paratrooper_ref.variants.variant import Variant, VariantError, changed, rewritten
 
 VARIANTS: Final[dict[str, Variant]] = {v.name: v for v in (*BUGS_AND_DIALECTS, *FORMS)}
 
-__all__ = ["FORMS", "VARIANTS", "Variant", "VariantError", "changed", "heard", "rewritten"]
+__all__ = [
+    "FORMS",
+    "SCHEDULE_VARIANTS",
+    "VARIANTS",
+    "Variant",
+    "VariantError",
+    "changed",
+    "heard",
+    "rescheduled",
+    "rewritten",
+]

@@ -11,7 +11,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import FunctionType
@@ -38,7 +38,7 @@ class Variant:
         "rule.what", such as "adam.eps_hat".
     rules : tuple of str
         The functions in which the line stands, such as ("radamw", "rangerlars"); the rule of
-        the whole model is "first_batch".
+        the whole model is "first_batch", one of a schedule is "ReduceOnPlateau.__call__".
     was : str
         The published line; of a branch its head, such as "if t % k == 0:".
     line : str
@@ -133,12 +133,12 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     source = _lines(rule)
     try:
         for was, line in variant.changes:
-            source = _with_line(source, rule.__name__, was, line, variant.name)
-        found = _function(source, rule.__name__)
+            source = _with_line(source, rule.__qualname__, was, line, variant.name)
+        found = _function(source, rule.__qualname__)
     except SyntaxError as error:
         msg = f"{variant.name} needs lines of Python, got {error.text!r}: {error.msg}"
         raise VariantError(msg) from None
-    filename = f"<{rule.__name__} with {variant.name}>"
+    filename = f"<{rule.__qualname__} with {variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
     return compiled(found, rule, filename)
 
@@ -155,7 +155,7 @@ def compiled(function: ast.FunctionDef, rule: Rule, filename: str) -> Rule:
 
 def source_of(rule: Rule) -> ast.FunctionDef:
     """Return the tree of a rule, or of what `rewritten` has made of one."""
-    return _function(_lines(rule), rule.__name__)
+    return _function(_lines(rule), rule.__qualname__)
 
 
 def _lines(rule: Rule) -> list[str]:
@@ -198,8 +198,13 @@ def _spans(source: list[str], rule: str) -> list[tuple[int, int, str]]:
 
 
 def _function(source: list[str], rule: str) -> ast.FunctionDef:
-    tree = ast.parse("".join(source))
-    (found,) = (n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == rule)
+    """Return the tree of a function, or of a method by its qualified name."""
+    body: Sequence[ast.stmt] = ast.parse("".join(source)).body
+    *families, name = rule.split(".")
+    for family in families:
+        (holder,) = (n for n in body if isinstance(n, ast.ClassDef) and n.name == family)
+        body = holder.body
+    (found,) = (n for n in body if isinstance(n, ast.FunctionDef) and n.name == name)
     return found
 
 
