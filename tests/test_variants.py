@@ -20,6 +20,7 @@ import numpy as np
 import pytest
 
 import paratrooper_ref as pr
+from paratrooper_ref.conformance.verdict import FAILURES, UNSTABLE
 from paratrooper_ref.optimizers import OPTIMIZERS
 from paratrooper_ref.optimizers.lift import evaluated, parameters
 from paratrooper_ref.optimizers.radam import radam
@@ -27,9 +28,11 @@ from paratrooper_ref.optimizers.sgd import sgd
 from paratrooper_ref.optimizers.warmup import first_batch
 from paratrooper_ref.schedules import FlatThenCosine, LinearWarmup, ReduceOnPlateau, Schedule
 from paratrooper_ref.variants import (
+    FAULTS,
     FORMS,
     SCHEDULE_VARIANTS,
     VARIANTS,
+    Fault,
     Variant,
     VariantError,
     changed,
@@ -684,3 +687,23 @@ def test_a_line_of_a_method_stands_once() -> None:
     variant = replace(SCHEDULE_VARIANTS["plateau.bad_stays"], was="bad = 7")
     with pytest.raises(VariantError, match=r"exactly once in ReduceOnPlateau\.__call__, got 0 of"):
         rescheduled(ReduceOnPlateau(), variant)
+
+
+# Adapter faults.
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+def test_a_fault_is_well_formed(fault: Fault) -> None:
+    """Its name, source and link are of the right form, and a verdict of the kit finds it."""
+    assert re.fullmatch(r"[a-z]+\.[a-z0-9_]+", fault.name)
+    assert fault.name not in VARIANTS
+    assert fault.what
+    assert fault.seen
+    assert bool(fault.link) != fault.seen.startswith("a mutant")
+    assert re.fullmatch(r"(https://github\.com/[\w.-]+/[\w.-]+(/[\w.-]+)+)?", fault.link)
+    assert fault.check in FAILURES
+
+
+def test_each_verdict_of_failure_has_a_fault() -> None:
+    """But for an unstable branch, which is no fault of a backend but of its arithmetic."""
+    assert {fault.check for fault in FAULTS.values()} == set(FAILURES) - {UNSTABLE}

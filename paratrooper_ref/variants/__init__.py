@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from paratrooper_ref.variants.faults import FAULTS, Fault
 from paratrooper_ref.variants.forms import FORMS
 from paratrooper_ref.variants.heard import heard
 from paratrooper_ref.variants.schedules import SCHEDULE_VARIANTS, rescheduled
@@ -11,9 +12,11 @@ from paratrooper_ref.variants.variant import Variant, VariantError, changed, rew
 VARIANTS: Final[dict[str, Variant]] = {v.name: v for v in (*BUGS_AND_DIALECTS, *FORMS)}
 
 __all__ = [
+    "FAULTS",
     "FORMS",
     "SCHEDULE_VARIANTS",
     "VARIANTS",
+    "Fault",
     "Variant",
     "VariantError",
     "changed",
