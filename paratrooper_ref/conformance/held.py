@@ -1,0 +1,371 @@
+"""Hold every step of a run that a backend makes by itself.
+
+The gate gives a backend the state that each step begins from; here it keeps its own.  Each step
+is held twice.  *Alone*: from the state that the backend has shown before it, within the bound of
+one step.  And *along*: beside the run in real numbers, where errors of steps add up.
+
+If b is the backend's state, F a step in real numbers and r the run in real numbers, then
+
+    |b' - r'| <= |b' - F(b)| + |F(b) - F(r)|,
+
+the bound of one step at b, and how far F carries the distance that there may be already.  The
+second is evaluated once, in the line as published: other ways of writing the same line have
+other roundings, but are the same function of what they are given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import Undecided
+from paratrooper_ref.arithmetic.running import Boundless, Running
+from paratrooper_ref.conformance import bounds, judge, wanted
+from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
+from paratrooper_ref.conformance.gate import BEYOND, Taken
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.take import Question, Shown, _array, _cast, _Copies, _or, _shown
+from paratrooper_ref.conformance.verdict import (
+    ALIASES,
+    GRADIENT,
+    INPUT,
+    LOSES,
+    UNSTABLE,
+    Fault,
+    Share,
+)
+from paratrooper_ref.conformance.watch import Watch
+from paratrooper_ref.optimizers import NonFiniteError, Optimizer, State
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Grads = Mapping[str, Array | None]
+Errors = dict[str, dict[str, Floats]]
+"""By layer and slot, how far numbers may be off; nothing where it is left out."""
+
+
+class Driver:
+    """A backend, started once and stepped: each step with all the looks that `take` has.
+
+    Parameters
+    ----------
+    backend : Backend
+    watch : Watch
+    spec : mapping
+    start : State
+        Before the first step, with numbers that the backend's dtypes hold.
+    slots : tuple of str
+
+    Raises
+    ------
+    Fault, Unsupported, HungError, or whatever the backend raises
+        Here and from its methods.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        watch: Watch,
+        spec: Mapping[str, Any],
+        start: State,
+        slots: tuple[str, ...],
+    ) -> None:
+        self.backend, self.watch = backend, watch
+        self.question = Question(spec=spec, state=start, slots=slots, grads={}, lr=0.0)
+        given = _cast(start.params, backend.profile, "theta")
+        kept = dict(given)
+        self._inputs = _Copies({"theta": kept})
+        self.handle, self._read = watch.call(self._start, spec, given)
+        self.shown = self._seen(self._read)
+        for layer, x in kept.items():
+            if not np.array_equal(self.shown[layer]["theta"], x):
+                raise Fault(LOSES, f"theta of layer {layer!r} is read back as another")
+
+    def step(self, grads: Grads, lr: float) -> Shown:
+        """Take a step; return what is shown after it."""
+        self.handle, self._read, self.shown = self.watch.call(self._step, grads, lr)
+        return self.shown
+
+    def reload(self) -> Shown:
+        """Save and load; return what is shown then."""
+        self.handle, self._read = self.watch.call(self._reload)
+        self.shown = self._seen(self._read)
+        return self.shown
+
+    def _start(self, spec: Mapping[str, Any], params: Mapping[str, Array]) -> tuple[Any, Any]:
+        handle = self.backend.start(spec, params, None)
+        return handle, self.backend.read(handle)
+
+    def _reload(self) -> tuple[Any, Any]:
+        backend: Any = self.backend
+        handle = backend.reload(self.handle)
+        return handle, self.backend.read(handle)
+
+    def _step(self, grads: Grads, lr: float) -> tuple[Any, Any, Shown]:
+        profile = self.backend.profile
+        given = {k: None if g is None else _array(g, profile, "g") for k, g in grads.items()}
+        gradient = _Copies({"g": {k: g for k, g in given.items() if g is not None}})
+        kept = _Copies(self._read)
+        handle = _or(self.backend.step(self.handle, given, lr), self.handle)
+        read = self.backend.read(handle)
+        if changed := gradient.changed():
+            raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
+        if changed := self._inputs.changed():
+            raise Fault(INPUT, f"{changed[0]} of layer {changed[1]!r} as given has changed")
+        if changed := kept.changed():
+            what = f"{changed[0]} of layer {changed[1]!r}"
+            raise Fault(ALIASES, f"{what}, read before the step, has changed with it; read a copy")
+        shown = self._seen(read)
+        probe = getattr(self.backend, "probe", None)
+        for layer, lines in (probe(handle) if probe else {}).items():
+            for tag, value in lines.items():
+                shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
+        return handle, read, shown
+
+    def _seen(self, read: Any) -> Shown:
+        return _shown(read, self.question, self.backend.profile)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gradient:
+    """A gradient of the run in real numbers: doubles, and how far they may be off.
+
+    Parameters
+    ----------
+    values : mapping of str to array or None
+    slack : mapping
+        From the real gradient at the real parameters.
+    off : mapping
+        From that one, and the gradient that a backend is given from them.
+    """
+
+    values: Grads
+    slack: Errors
+    off: Errors
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A step of a run, held.
+
+    Parameters
+    ----------
+    along : sequence of Share
+        Beside the run in real numbers; empty where that is followed no further.
+    seen : bool
+        Whether the bound beside it is smaller, somewhere, than what the step moves there.
+    taken : Taken, optional
+        The step alone; None where the backend hides what it began from.
+    """
+
+    along: tuple[Share, ...]
+    seen: bool
+    taken: Taken | None
+
+    @property
+    def worst(self) -> float:
+        """The largest error over bound, alone or along."""
+        alone = () if self.taken is None else self.taken.shares
+        return max((share.share for share in (*self.along, *alone)), default=0.0)
+
+
+class Follower:
+    """The run in real numbers, how far from it honest backends may be, and where one is.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+    spec : mapping
+        As the backend was given it.
+    profile : Profile
+    start : State
+    """
+
+    def __init__(
+        self, optimizer: Optimizer, spec: Mapping[str, Any], profile: Profile, start: State
+    ) -> None:
+        self.optimizer, self.spec, self.profile = optimizer, spec, profile
+        self.slots = ("theta", *optimizer.slots())
+        self.real, self.slack, self.off = start, Errors(), Errors()
+        self.own: State | None = start
+        self.t, self.ended = start.t, ""
+
+    def step(self, grads: Grads, lr: float, shown: Shown, gradient: Gradient | None = None) -> Held:
+        """Hold what a backend shows after a step from where it was.
+
+        ``grads`` is what it was given; ``gradient`` that of the run in real numbers, if another.
+
+        Raises
+        ------
+        Unsupported
+            If there are numbers beyond the range of the profile's dtype.
+        Fault
+            If the profile does not decide a branch.
+        """
+        self.t += 1
+        taken = None if self.own is None else self._alone(self.own, grads, lr, shown)
+        along: tuple[Share, ...] = ()
+        seen = False
+        if not self.ended:
+            given = gradient or Gradient(values=grads, slack={}, off={})
+            try:
+                along, seen = self._along(given, lr, shown, taken)
+            except (Undecided, NonFiniteError) as error:
+                self.ended = str(error)
+        self._read(grads, lr, shown)
+        return Held(along=along, seen=seen, taken=taken)
+
+    # ------------------------------------------------------------------ alone
+
+    def _alone(self, own: State, grads: Grads, lr: float, shown: Shown) -> Taken:
+        allowed, undecided = self._allowed(own, grads, lr)
+        if not all(
+            np.isfinite(names[slot].error).all()
+            for layer, names in allowed.items() if layer for slot in self.slots
+        ):
+            raise Unsupported(BEYOND.format(self.profile.dtype))
+        expected = wanted.computed(self.optimizer, own, grads, lr)
+        taken = Taken(
+            question=Question(
+                spec=self.spec, state=own, slots=self.slots[1:], grads=grads, lr=lr
+            ),
+            optimizer=self.optimizer, wanted=expected, bounds=allowed, shown=shown,
+            shares=tuple(judge.shares(self.t, expected, shown, allowed)),
+        )
+        if undecided:
+            way = "the right" if taken.worst <= 1 else "the other"
+            raise Fault(UNSTABLE, f"t = {self.t}: {undecided}; this backend took {way} branch")
+        return taken
+
+    def _allowed(self, own: State, grads: Grads, lr: float) -> tuple[bounds.Lines, str]:
+        """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
+        given = (self.optimizer, own, grads, lr, self.profile)
+        errors = self._registers(own)
+        try:
+            return bounds.lines(*given, errors=errors), ""
+        except Boundless:
+            raise Unsupported(BEYOND.format(self.profile.dtype)) from None
+        except Undecided as error:
+            undecided = str(error)
+        try:
+            return bounds.lines(*given, errors=errors, guesses=True), undecided
+        except Undecided as error:
+            raise Fault(UNSTABLE, f"t = {self.t}: {error}") from None
+
+    def _registers(self, own: State) -> Errors:
+        """Return how much more of a number a register may hold than the slot that was read."""
+        narrow = {
+            slot: format for slot in self.slots
+            if (format := self.profile.stored(slot)).precision < self.profile.format.precision
+        }
+        if not own.t or not narrow:
+            return {}
+        return {
+            layer: {
+                slot: np.abs(own.slot(slot)[layer]) * format.unit + format.tiny
+                for slot, format in narrow.items()
+            }
+            for layer in own.params
+        }
+
+    # ------------------------------------------------------------------ along
+
+    def _along(
+        self, gradient: Gradient, lr: float, shown: Shown, taken: Taken | None
+    ) -> tuple[tuple[Share, ...], bool]:
+        given = (self.optimizer, self.real, gradient.values, lr)
+        real = wanted.computed(*given, _together(self.slack, gradient.slack))
+        errors = _together(self.off, gradient.off)
+        if taken is None:
+            off = self._propagated(gradient.values, lr, errors)
+        else:
+            carried = wanted.computed(*given, errors)
+            off = {
+                layer: {
+                    slot: number.slack + _error(taken.bounds, layer, slot)
+                    for slot, number in numbers.items()
+                }
+                for layer, numbers in carried.items()
+            }
+        format = self.profile.format
+        table = {
+            layer: {s: Running(real[layer][s].hi, error, format) for s, error in of_layer.items()}
+            for layer, of_layer in off.items()
+        }
+        shares = tuple(judge.shares(self.t, real, shown, table))
+        seen = self._seen(real, off)
+        self._go_on(gradient.values, lr, real)
+        self.off = off
+        return shares, seen
+
+    def _propagated(self, grads: Grads, lr: float, errors: Errors) -> Errors:
+        """Return how far a backend may be that hides its state: all its roundings, propagated."""
+        given = (self.optimizer, self.real, grads, lr, self.profile)
+        try:
+            found = bounds.lines(*given, errors=errors)
+        except Undecided as error:
+            bounds.lines(*given, errors=errors, guesses=True)  # raises, if it is not a scalar
+            raise Fault(UNSTABLE, f"t = {self.t}: {error}") from None
+        return {
+            layer: {
+                slot: np.ravel(found[layer][slot].error) if layer in found
+                else self.off.get(layer, {}).get(slot, np.zeros(x.size))
+                for slot in self.slots
+            }
+            for layer, x in self.real.params.items()
+        }
+
+    def _seen(self, real: wanted.Wanted, off: Errors) -> bool:
+        """Return whether a parameter moves more than its bound, or has none and must not move."""
+        for layer, before in self.real.params.items():
+            moved = np.abs(real[layer]["theta"].hi - before.ravel())
+            error = off[layer]["theta"]
+            if np.any((error < moved) | (error == 0)):
+                return True
+        return False
+
+    def _go_on(self, grads: Grads, lr: float, real: wanted.Wanted) -> None:
+        state = self.real
+        after: dict[str, Any] = {
+            slot: {k: real[k][slot].hi.reshape(x.shape) for k, x in state.params.items()}
+            for slot in self.slots
+        }
+        if not all(np.isfinite(x).all() for of in after.values() for x in of.values()):
+            msg = f"numbers of step {self.t} are not finite"
+            raise Undecided(msg)
+        self.slack = {k: {s: n.slack for s, n in numbers.items()} for k, numbers in real.items()}
+        self.real = replace(
+            state, t=self.t, params=after.pop("theta"), warmup=self._warmup(state, grads, lr),
+            **after,
+        )
+
+    def _warmup(self, state: State, grads: Grads, lr: float) -> Any:
+        """Return what a first batch has chosen by the end of a step."""
+        if state.warmup is not None or self.optimizer.hyper().get("warmup") != "auto":
+            return state.warmup
+        return self.optimizer.step(state, grads, lr)[0].warmup
+
+    # ------------------------------------------------------------------ what was read
+
+    def _read(self, grads: Grads, lr: float, shown: Shown) -> None:
+        """Take what the backend shows for its state, if it shows all of it."""
+        before = self.own
+        if any(slot not in shown[layer] for layer in shown for slot in self.slots):
+            self.own = None
+            return
+        after: dict[str, Any] = {
+            slot: {layer: lines[slot] for layer, lines in shown.items()} for slot in self.slots
+        }
+        warmup = self.real.warmup if before is None else self._warmup(before, grads, lr)
+        state = self.real if before is None else before
+        self.own = replace(state, t=self.t, params=after.pop("theta"), warmup=warmup, **after)
+
+
+def _error(lines: bounds.Lines, layer: str, slot: str) -> Any:
+    return np.ravel(lines[layer][slot].error) if layer in lines else 0.0
+
+
+def _together(one: Errors, other: Errors) -> Errors:
+    return {k: one.get(k, {}) | other.get(k, {}) for k in one.keys() | other.keys()}

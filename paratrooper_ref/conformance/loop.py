@@ -1,0 +1,587 @@
+"""Runs: what single steps from given states cannot show.
+
+A backend that is given its state before every step cannot show that it counts steps by layer,
+forgets what it does not save, or shares a buffer between optimizers.  Here it keeps its own
+state, over recorded gradients ("replay"), over the gradients of a problem at its own parameters
+("loop"), saved and loaded ("reload"), and beside others ("twice").
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+from functools import cached_property
+from typing import Any, Final, Protocol
+
+import numpy as np
+
+from paratrooper_ref.arithmetic.running import REFERENCE, Running
+from paratrooper_ref.conformance import attribute, judge
+from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
+from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
+from paratrooper_ref.conformance.gate import SECONDS, Taken, with_hyper
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.take import Shown
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    FORGETS,
+    HANGS,
+    KEEPS,
+    RAISES,
+    UNSUPPORTED,
+    Departure,
+    Fault,
+    Like,
+    Result,
+    Share,
+)
+from paratrooper_ref.conformance.watch import HungError, Watch
+from paratrooper_ref.golden.bits import to_bfloat16
+from paratrooper_ref.golden.recipe import draw
+from paratrooper_ref.golden.recipes.settings import DECIMAL, SETTINGS
+from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, State
+from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.variants import VARIANTS, changed
+
+STEPS: Final = 60
+CHANGED: Final = (20, 0.25)  # the step that has another rate, and what times the usual one
+SHAPES: Final[Mapping[str, tuple[int, ...]]] = {"w": (3, 2), "b": (3,)}
+# Weights so small that a step moves them by more than bfloat16 rounds.
+SMALL: Final = {"b": 2.0**-6}
+FROZEN_STEPS: Final = 14
+FROZEN: Final = ("w", 7)  # past the switch of rectification, before a synchronisation
+LOOP_STEPS: Final = 30
+PROBLEMS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "rosenbrock": {},
+    "quadratic_bowl": {},
+    "linear_net": {"depth": 2, "width": 2},
+}
+# A step as long as the gradient needs a rate below 2 / 1330, the largest curvature of rosenbrock.
+RATES: Final = {"sgd": 2.0**-11, "nesterov": 2.0**-11}
+RELOAD_STEPS: Final = 14
+LOUD: Final = 2.0**7  # of a first gradient by which a first-batch rule chooses not to move
+TURNS: Final = 8
+OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
+LAST: Final = 6  # steps from which it is told what a run looks like
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run(Result):
+    """A run of a backend.
+
+    Parameters
+    ----------
+    alone : sequence of Share
+        Of each step from the state before it, as the backend has shown it; `shares` are those
+        beside the run in real numbers.
+    seen : int
+        Steps in which the bound beside that run has power: it is smaller than what the step
+        moves, in some parameter.
+    blind : int, optional
+        The step from which on it has none.
+    """
+
+    alone: Sequence[Share] = ()
+    seen: int = 0
+    blind: int | None = None
+
+    @property
+    def worst(self) -> Share | None:
+        """The largest error over bound."""
+        return max((*self.shares, *self.alone), key=lambda s: s.share, default=None)
+
+
+class Course(Protocol):
+    """Where a run begins, and the gradients that it meets."""
+
+    params: Mapping[str, Array]
+    steps: int
+
+    def rate(self, t: int, usual: float) -> float:
+        """Return the rate of a step."""
+
+    def given(self, t: int, theta: Mapping[str, Array], profile: Profile) -> Grads:
+        """Return the gradient that a backend is given at its parameters."""
+
+    def real(
+        self, t: int, state: State, slack: Errors, off: Errors, profile: Profile
+    ) -> Gradient | None:
+        """Return that of the run in real numbers; None if it is the same."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Recorded gradients, numbers of bfloat16, which every dtype holds.
+
+    Parameters
+    ----------
+    key : str
+        What they are drawn by.
+    steps : int
+    rates : mapping of int to float
+        By step, what times the usual rate.
+    frozen : (layer, step) pairs
+        Where there is no gradient.
+    loud : float
+        What times the first gradient.
+    """
+
+    key: str
+    steps: int = STEPS
+    rates: Mapping[int, float] = field(default_factory=dict)
+    frozen: tuple[tuple[str, int], ...] = ()
+    loud: float = 1.0
+
+    @cached_property
+    def params(self) -> Mapping[str, Array]:
+        """The parameters at the start."""
+        return {
+            k: draw(f"{self.key}/theta/{k}", *shape, scale=SMALL.get(k, 1.0))
+            for k, shape in SHAPES.items()
+        }
+
+    @cached_property
+    def grads(self) -> Sequence[Grads]:
+        """The gradients."""
+        return [
+            {
+                k: None if (k, t) in self.frozen else draw(
+                    f"{self.key}/g{t}/{k}", *shape, scale=self.loud if t == 1 else 1.0
+                )
+                for k, shape in SHAPES.items()
+            }
+            for t in range(1, self.steps + 1)
+        ]
+
+    def rate(self, t: int, usual: float) -> float:
+        """Return the rate of a step."""
+        return usual * self.rates.get(t, 1.0)
+
+    def given(self, t: int, theta: Mapping[str, Array], profile: Profile) -> Grads:
+        """Return the gradient that a backend is given."""
+        return self.grads[t - 1]
+
+    def real(
+        self, t: int, state: State, slack: Errors, off: Errors, profile: Profile
+    ) -> Gradient | None:
+        """Return None: it is the same in real numbers."""
+        return None
+
+
+@dataclass(frozen=True)
+class Loop:
+    """The gradients of a problem, in doubles at a backend's own parameters, then rounded.
+
+    Parameters
+    ----------
+    problem : str
+        A name of `PROBLEMS`.
+    lr : float, optional
+        The rate, if not the optimizer's.
+    """
+
+    problem: str
+    lr: float | None = None
+    steps: int = LOOP_STEPS
+
+    @cached_property
+    def made(self) -> Any:
+        """The problem."""
+        import problems
+
+        return problems.CATALOGUE[self.problem](**PROBLEMS[self.problem])
+
+    @cached_property
+    def params(self) -> Mapping[str, Array]:
+        """The customary start, rounded so that every dtype holds it."""
+        return {k: to_bfloat16(x) for k, x in self.made.starts[0].items()}
+
+    def rate(self, t: int, usual: float) -> float:
+        """Return the rate of a step."""
+        return usual if self.lr is None else self.lr
+
+    def given(self, t: int, theta: Mapping[str, Array], profile: Profile) -> Grads:
+        """Return the gradient at the backend's parameters, rounded to its dtype."""
+        with np.errstate(all="ignore"):
+            found = self.made.grad({k: np.asarray(x, np.float64) for k, x in theta.items()})
+        format = profile.stored("g")
+        return {k: np.asarray(format.nearest(g)).reshape(g.shape) for k, g in found.items()}
+
+    def real(
+        self, t: int, state: State, slack: Errors, off: Errors, profile: Profile
+    ) -> Gradient | None:
+        """Return the gradient at the real parameters, and how far off others may be."""
+        near, far = self._at(state, slack), self._at(state, off)
+        format = profile.stored("g")
+        return Gradient(
+            values={k: g.value for k, g in near.items()},
+            slack={k: {"g": g.error} for k, g in near.items()},
+            off={k: {"g": g.to(format).error} for k, g in far.items()},
+        )
+
+    def _at(self, state: State, errors: Errors) -> dict[str, Running]:
+        point = {}
+        for layer, x in state.params.items():
+            error = np.broadcast_to(errors.get(layer, {}).get("theta", 0.0), x.size)
+            numbers = zip(x.ravel().tolist(), error.tolist(), strict=True)
+            elements = np.empty(x.size, dtype=object)
+            elements[:] = [Running(value, e, REFERENCE) for value, e in numbers]
+            point[layer] = elements.reshape(x.shape)
+        return {k: _array_of(g) for k, g in self.made.grad(point).items()}
+
+
+def _array_of(numbers: Array) -> Running:
+    flat = numbers.ravel().tolist()
+    value, error = (np.array([getattr(x, of) for x in flat]) for of in ("value", "error"))
+    return Running(value.reshape(numbers.shape), error.reshape(numbers.shape), REFERENCE)
+
+
+def names(algorithm: str, only: str = "*") -> list[str]:
+    """Return the names of the checks of an algorithm, in order.
+
+    Examples
+    --------
+    >>> names("adam")[:2], len(names("sgd"))
+    (['replay/adam/decimal', 'replay/adam/decimal/frozen'], 18)
+    """
+    groups = [
+        name for name, optimizer in DECIMAL.items()
+        if algorithm in (name, optimizer.algorithm)
+    ]
+    if not groups:
+        known = nearest(algorithm, sorted({*OPTIMIZERS, *DECIMAL}))
+        msg = f"conformance needs an algorithm, got algorithm={algorithm!r}; {known}"
+        raise ValueError(msg)
+    found = []
+    for group in groups:
+        for setting in SETTINGS:
+            found += [f"replay/{group}/{setting}", f"replay/{group}/{setting}/frozen"]
+        found += [f"loop/{group}/{problem}" for problem in PROBLEMS]
+        found += [f"reload/{group}", f"twice/{group}"]
+    return [name for name in found if fnmatchcase(name, only)]
+
+
+def loops(
+    backend: Backend,
+    algorithm: str,
+    *,
+    dialect: str | None = None,
+    only: str = "*",
+    seconds: float = SECONDS,
+    progress: Callable[[str], None] = lambda name: None,
+) -> list[Result]:
+    """Return what a backend's runs come to, one result for each of `names`.
+
+    Parameters
+    ----------
+    backend : Backend
+    algorithm : str
+        A name of `paratrooper_ref.optimizers.OPTIMIZERS`, or a group such as "nesterov".
+    dialect : str, optional
+        The variant that the backend is meant to be.
+    only : str
+        A pattern of names.
+    seconds : float
+        What one step may take before it counts as hung.
+    progress : callable
+        Told the name of each check before it is run.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm or variant.
+
+    Examples
+    --------
+    >>> from paratrooper_ref.conformance import ReferenceBackend
+    >>> (run,) = loops(ReferenceBackend("float32"), "sgd", only="replay/sgd/decimal")
+    >>> run.verdict, run.steps, run.seen
+    ('conforms', 60, 60)
+    """
+    if dialect is not None and dialect not in VARIANTS:
+        msg = f"conformance needs a variant, got dialect={dialect!r}; "
+        raise ValueError(msg + nearest(dialect, VARIANTS))
+    watch = Watch(seconds)
+    found: list[Result] = []
+    for name in names(algorithm, only):
+        progress(name)
+        found.append(_Check(backend, watch, name, dialect).result())
+    watch.close()
+    return found
+
+
+class _Check:
+    """One check of a backend."""
+
+    def __init__(self, backend: Backend, watch: Watch, name: str, dialect: str | None) -> None:
+        self.backend, self.watch, self.name, self.dialect = backend, watch, name, dialect
+        self.profile = backend.profile
+        self.kind, self.group, *rest = name.split("/")
+        self.rest = rest
+        setting = SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL
+        fixed = getattr(backend, "fixed", None) or {}
+        self.published = with_hyper(setting[self.group], fixed)
+        self.t: int | None = None
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """What the backend is held to."""
+        return self._held_to(self.published)
+
+    def _held_to(self, published: Optimizer) -> Optimizer:
+        if self.dialect is None:
+            return published
+        if not VARIANTS[self.dialect].fits(published):
+            msg = f"{self.dialect} is no variant of {published.name}"
+            raise Unsupported(msg)
+        return changed(published, VARIANTS[self.dialect])
+
+    def result(self) -> Run:
+        """Return what it comes to."""
+        began = time.perf_counter()
+        try:
+            run = getattr(self, f"_{self.kind}")()
+        except KeyboardInterrupt:
+            raise
+        except Fault as fault:
+            run = self._ended(fault.verdict, fault.detail)
+        except Unsupported as reason:
+            run = self._ended(UNSUPPORTED, str(reason) or "no reason given")
+        except HungError as error:
+            run = self._ended(HANGS, str(error))
+        except BaseException as error:  # what a backend raises, SystemExit too, is its answer
+            run = self._ended(RAISES, f"{type(error).__name__}: {error}".removesuffix(": "))
+        return replace(run, seconds=time.perf_counter() - began)
+
+    def _ended(self, verdict: str, detail: str) -> Run:
+        return Run(case=self.name, verdict=verdict, detail=detail, t=self.t)
+
+    # ------------------------------------------------------------------ followed runs
+
+    def _replay(self) -> Run:
+        if self.rest[1:]:
+            course = Replay(self.name, FROZEN_STEPS, frozen=(FROZEN,))
+        else:
+            course = Replay(self.name, rates=dict([CHANGED]))
+        return self._followed(course)
+
+    def _loop(self) -> Run:
+        (problem,) = self.rest
+        return self._followed(Loop(problem, RATES.get(self.group)))
+
+    def _followed(self, course: Course) -> Run:
+        start = self._start(self.published, course)
+        optimizer = self.optimizer
+        driver = self._driver(self.published, start)
+        follower = Follower(optimizer, self.published.spec, self.profile, start)
+        usual, held = optimizer.rate(None), list[Held]()
+        for t in range(1, course.steps + 1):
+            self.t = t
+            lr = course.rate(t, usual)
+            theta = {layer: lines["theta"] for layer, lines in driver.shown.items()}
+            grads = course.given(t, theta, self.profile)
+            real = course.real(t, follower.real, follower.slack, follower.off, self.profile)
+            shown = driver.step(grads, lr)
+            held.append(follower.step(grads, lr, shown, real))
+            if held[-1].worst > 1:
+                return self._departing(held, course.steps, optimizer)
+        self.t = None
+        return self._run(held, course.steps, detail=self._sight(held, follower.ended))
+
+    def _run(
+        self, held: Sequence[Held], steps: int, verdict: str = CONFORMS, **more: Any
+    ) -> Run:
+        return Run(
+            case=self.name, verdict=verdict, t=self.t, steps=len(held), of=steps,
+            shares=tuple(s for step in held for s in step.along),
+            alone=tuple(s for step in held if step.taken for s in step.taken.shares),
+            seen=sum(step.seen for step in held), blind=_blind(held), **more,
+        )
+
+    def _sight(self, held: Sequence[Held], ended: str) -> str:
+        blind = _blind(held)
+        if blind is None:
+            return ""
+        why = ended or f"the bound of {self.profile.dtype} is larger than what a step moves"
+        return f"beside the real run blind from t = {blind}: {why}"
+
+    def _departing(self, held: Sequence[Held], steps: int, optimizer: Optimizer) -> Run:
+        last = held[-1]
+        taken = last.taken
+        if taken is None or taken.worst <= 1:
+            at = max(last.along, key=lambda share: share.share)
+            return self._run(held, steps, DEPARTS, departure=Departure(at=at), detail=_off(at))
+        asked = taken.question
+        departure = judge.first_departure(
+            optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown
+        ) or Departure(at=max(taken.shares, key=lambda share: share.share))
+        few = [step.taken for step in held[-LAST:] if step.taken is not None]
+        by_layer = _counting(few[-1], [step.taken for step in held if step.taken], self.profile)
+        likes = [by_layer] if by_layer else attribute.likes(few, self.profile)
+        return self._run(
+            held, steps, DEPARTS, departure=departure, detail=_off(departure.at), likes=likes,
+            replay={"question": asked},
+        )
+
+    def _start(self, published: Optimizer, course: Course) -> State:
+        return self._held_to(published).init(course.params)
+
+    def _driver(self, published: Optimizer, start: State) -> Driver:
+        return Driver(self.backend, self.watch, published.spec, start, published.slots())
+
+    # ------------------------------------------------------------------ the same bits
+
+    def _reload(self) -> Run:
+        if not hasattr(self.backend, "reload"):
+            msg = "has no reload"
+            raise Unsupported(msg)
+        course = Replay(self.name, RELOAD_STEPS, loud=LOUD)
+        straight = self._shown(self.published, course)
+        done = 0
+        for cut in self._cuts():
+            broken = self._shown(self.published, course, reload=cut)
+            off = self._other(self.published, course, straight, broken)
+            if off:
+                self.t = off[0]
+                return self._ended(FORGETS, f"saved and loaded after step {cut}, {off[1]}")
+            done += 1
+        self.t = None
+        return Run(case=self.name, verdict=CONFORMS, steps=done, of=done)
+
+    def _cuts(self) -> tuple[int, ...]:
+        """Return after which steps it is saved: while it warms up, and at a synchronisation."""
+        k = self.published.hyper().get("k", 6)
+        return (2, k, k + 2)
+
+    def _twice(self) -> Run:
+        lr = self.published.rate(None)
+        changes = OTHER | {"lr": lr / 4, **(getattr(self.backend, "fixed", None) or {})}
+        other = with_hyper(self.published, changes)
+        asked = [
+            (self.published, Replay(f"{self.name}/0", TURNS)),
+            (other, Replay(f"{self.name}/1", TURNS)),
+            (self.published, Replay(f"{self.name}/2", TURNS)),
+        ]
+        alone = [self._shown(*each) for each in asked]
+        self.t = None
+        beside = self._in_turn(asked)
+        for i, (optimizer, course) in enumerate(asked):
+            off = self._other(optimizer, course, alone[i], beside[i])
+            if off:
+                self.t = off[0]
+                return self._ended(KEEPS, f"stepped in turn with others, {off[1]}")
+        return Run(case=self.name, verdict=CONFORMS, steps=TURNS, of=TURNS)
+
+    def _in_turn(self, asked: Iterable[tuple[Optimizer, Course]]) -> list[list[Shown]]:
+        courses = [course for _, course in asked]
+        optimizers = [optimizer for optimizer, _ in asked]
+        drivers = [
+            self._driver(published, self._start(published, course))
+            for published, course in zip(optimizers, courses, strict=True)
+        ]
+        shown = [[driver.shown] for driver in drivers]
+        for t in range(1, TURNS + 1):
+            for i, driver in enumerate(drivers):
+                grads = courses[i].given(t, {}, self.profile)
+                shown[i].append(driver.step(grads, optimizers[i].rate(None)))
+        return shown
+
+    def _shown(
+        self, published: Optimizer, course: Course, reload: int | None = None
+    ) -> list[Shown]:
+        """Return what is shown at the start and after each step, if need be after a reload."""
+        driver = self._driver(published, self._start(published, course))
+        shown = [driver.shown]
+        for t in range(1, course.steps + 1):
+            self.t = t
+            grads = course.given(t, {}, self.profile)
+            shown.append(driver.step(grads, published.rate(None)))
+            if t == reload:
+                shown[-1] = driver.reload()
+        return shown
+
+    def _other(
+        self, published: Optimizer, course: Course, one: list[Shown], two: list[Shown]
+    ) -> tuple[int, str] | None:
+        """Return where two runs of the same have other bits, and that is no honest rounding."""
+        where = _differing(one, two)
+        if where is None:
+            return None
+        # A backend that adds in another order each time has other bits each time.
+        if _differing(one, self._shown(published, course)) and self._honest(published, course, two):
+            return None
+        return where
+
+    def _honest(self, published: Optimizer, course: Course, shown: list[Shown]) -> bool:
+        start = self._start(published, course)
+        follower = Follower(self._held_to(published), published.spec, self.profile, start)
+        for t in range(1, course.steps + 1):
+            grads = course.given(t, {}, self.profile)
+            if follower.step(grads, published.rate(None), shown[t]).worst > 1:
+                return False
+        return True
+
+
+def _blind(held: Sequence[Held]) -> int | None:
+    """Return the step from which on no step is seen."""
+    last = max((t for t, step in enumerate(held, 1) if step.seen), default=0)
+    return last + 1 if last < len(held) else None
+
+
+def _off(at: Share) -> str:
+    return f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
+
+
+def _differing(one: Sequence[Shown], two: Sequence[Shown]) -> tuple[int, str] | None:
+    for t, (a, b) in enumerate(zip(one, two, strict=True)):
+        for layer, lines in a.items():
+            for tag, x in lines.items():
+                y = b.get(layer, {}).get(tag)
+                if y is None or np.asarray(x).tobytes() != np.asarray(y).tobytes():
+                    return t, f"{tag} of layer {layer!r} has other bits after step {t}"
+    return None
+
+
+def _counting(last: Taken, all: Sequence[Taken], profile: Profile) -> Like | None:
+    """Return that steps are counted by layer, if that explains a step."""
+    missed = {
+        layer: sum(step.question.grads[layer] is None for step in all)
+        for layer in last.question.state.params
+    }
+    worst = max(_misfits(last, missed, profile), default=0.0)
+    if not any(missed.values()) or worst > 1:
+        return None
+    return Like(
+        variant="t by layer", kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
+        line="t[layer] = t[layer] + 1  # where there is a gradient",
+        seen="torch.optim: state['step'] of each parameter", link=TORCH,
+    )
+
+
+TORCH: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/adam.py"
+
+
+def _misfits(
+    step: Taken, missed: Mapping[str, int], profile: Profile
+) -> Iterator[float]:
+    """Yield the error over bound of each layer, if its count is that of its gradients."""
+    asked = step.question
+    for layer in asked.state.params:
+        if asked.grads[layer] is None:
+            yield max(share.share for share in step.shares if share.layer == layer)
+            continue
+        slots: dict[str, Any] = {s: {layer: asked.state.slot(s)[layer]} for s in asked.slots}
+        state = replace(
+            asked.state, t=asked.state.t - missed[layer],
+            params={layer: asked.state.params[layer]}, **slots,
+        )
+        grads = {layer: asked.grads[layer]}
+        alone = Follower(step.optimizer, asked.spec, profile, state)
+        held = alone.step(grads, asked.lr, {layer: step.shown[layer]})
+        yield held.worst
+
+
+__all__ = ["Loop", "Replay", "Run", "loops", "names"]
