@@ -17,10 +17,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.conformance.arguments import arguments, decouples, matters
 from paratrooper_ref.conformance.backend import (
     Array,
     Grads,
@@ -30,20 +32,9 @@ from paratrooper_ref.conformance.backend import (
     Unsupported,
     optimizer_of,
 )
-from paratrooper_ref.conformance.lacking import refuse_lacking
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.state import SLOTS
-
-NAMES: Final[Mapping[str, tuple[str, ...]]] = {
-    "lr": ("learning_rate", "step_size"),
-    "beta1": ("b1", "beta_1"),
-    "beta2": ("b2", "beta_2"),
-    "eps": ("epsilon",),
-    "k": ("sync_period",),
-    "alpha": ("slow_step_size",),
-}
-"""What factories call a hyperparameter, beside its own name."""
 
 FIELDS: Final[Mapping[str, str]] = {
     "m": "mu", "v": "nu", "u": "trace", "slow": "slow", "t": "count", "warmup": "warmup",
@@ -52,6 +43,8 @@ FIELDS: Final[Mapping[str, str]] = {
 
 WARMUPS: Final = (None, "momentum", "none")
 """How a state says what warmup="auto" has chosen: by the place in this list."""
+
+KEPT: Final = 64  # functions of different rates, which are not to be compiled twice
 
 Hyper = Mapping[str, Any]
 Tree = Any
@@ -87,8 +80,8 @@ class OptaxBackend:
         step's, "algorithm" and "inner" are the names of the optimizer and of a wrapped one),
         that returns a transformation, or raises `Unsupported`.
     hyper : mapping of str to str, or callable, optional
-        What the factory calls hyperparameters, beside `NAMES`; or a function of the mapping of
-        all hyperparameters that returns the factory's arguments.
+        What the factory calls hyperparameters, where it is not one of the common names; or a
+        function of the mapping of all hyperparameters that returns the factory's arguments.
     state : mapping of str to str, or pair of callables, optional
         In which fields of the state slots are kept, beside `FIELDS`; a "-" before the field is
         for numbers of the other sign, such as the trace of ``optax.lars``.  Or a pair ``read,
@@ -135,7 +128,7 @@ class OptaxBackend:
         self.name = name or f"optax {called}{', compiled' if jit else ''}"
         self._functions = state if isinstance(state, tuple) else None
         self._fields = dict(FIELDS) | dict(state if isinstance(state, Mapping) else {})
-        self._compiled: dict[Any, Callable[..., Any]] = {}
+        self._function = lru_cache(maxsize=KEPT)(self._made)
 
     # ------------------------------------------------------------------ the protocol
 
@@ -148,9 +141,10 @@ class OptaxBackend:
         for layer in params:
             key = tuple(optimizer.hyper(layer).items())
             together.setdefault(key, []).append(layer)
-        if optimizer.hyper().get("warmup") == "auto" and len(together) > 1:
-            if (state or {}).get("warmup") is None:
-                raise Unsupported("groups of layers do not see one another's first gradients")
+        undecided = optimizer.hyper().get("warmup") == "auto" and not (state or {}).get("warmup")
+        if undecided and len(together) > 1:
+            msg = "groups of layers do not see one another's first gradients"
+            raise Unsupported(msg)
         with self._dtypes():
             groups = [self._begun(optimizer, of, params, state) for of in together.values()]
         return Handle(optimizer, tuple(groups))
@@ -158,7 +152,8 @@ class OptaxBackend:
     def step(self, handle: Handle, grads: Grads, lr: float) -> Handle:
         """Return the handle after a step."""
         if not self.holes and any(g is None for g in grads.values()):
-            raise Unsupported("None is a hole in its tree of gradients")
+            msg = "None is a hole in its tree of gradients"
+            raise Unsupported(msg)
         with self._dtypes():
             groups = [self._stepped(handle.optimizer, of, grads, lr) for of in handle.groups]
         return replace(handle, groups=tuple(groups))
@@ -182,7 +177,7 @@ class OptaxBackend:
             copies = [jax.numpy.asarray(np.array(x), x.dtype) for x in leaves]
             return jax.tree.unflatten(shape, copies)
 
-        self._compiled.clear()
+        self._function.cache_clear()
         with self._dtypes():
             groups = [Group(of.layers, kept(of.params), kept(of.state)) for of in handle.groups]
         return replace(handle, groups=tuple(groups))
@@ -205,16 +200,17 @@ class OptaxBackend:
         told = hyper | {"algorithm": optimizer.algorithm, "inner": inner}
         if callable(self.hyper):
             return self.make(**self.hyper(told))
-        parameters = inspect.signature(self.make).parameters
-        names = {ours: (ours, *NAMES.get(ours, ())) for ours in hyper}
-        names |= {ours: (theirs,) for ours, theirs in (self.hyper or {}).items()}
-        found = {
-            ours: theirs for ours in hyper for theirs in names[ours] if theirs in parameters
-        }
-        if not found and len(parameters) == 1:
+        named = inspect.signature(self.make).parameters
+        defaults = {name: parameter.default for name, parameter in named.items()}
+        found = arguments(hyper, defaults, self.hyper or {}, decouples(optimizer))
+        if not found.kwargs and len(named) == 1:
             return self.make(told)
-        refuse_lacking(hyper, found, self.fixed)
-        return self.make(**{theirs: hyper[ours] for ours, theirs in found.items()})
+        missing = tuple(name for name in found.missing if name not in self.fixed)
+        lacking = matters(optimizer, layer, missing)
+        if lacking is not None:
+            msg = f"has no {lacking}"
+            raise Unsupported(msg)
+        return self.make(**found.kwargs)
 
     def _begun(
         self,
@@ -246,24 +242,23 @@ class OptaxBackend:
     def _stepped(
         self, optimizer: Optimizer, group: Group, grads: Grads, lr: float
     ) -> Group:
+        given = self._arrays({layer: grads[layer] for layer in group.layers}, "g")
+        step = self._function(optimizer, group.layers[0], lr)
+        params, state = step(group.params, group.state, given)
+        return Group(group.layers, params, state)
+
+    def _made(self, optimizer: Optimizer, layer: str, lr: float) -> Callable[..., Any]:
+        """Return a function of parameters, state and gradients that takes a step."""
         import jax
         import optax
 
-        layer = group.layers[0]
-        key = (optimizer, tuple(optimizer.hyper(layer).items()), optimizer.rate(lr, layer))
-        step = self._compiled.get(key)
-        if step is None:
-            transformation = self._transformation(optimizer, layer, lr)
+        transformation = self._transformation(optimizer, layer, lr)
 
-            def step(params: Tree, state: Tree, g: Tree) -> tuple[Tree, Tree]:
-                updates, state = transformation.update(g, state, params)
-                return optax.apply_updates(params, updates), state
+        def step(params: Tree, state: Tree, g: Tree) -> tuple[Tree, Tree]:
+            updates, state = transformation.update(g, state, params)
+            return optax.apply_updates(params, updates), state
 
-            if self.jit:
-                step = self._compiled[key] = jax.jit(step)
-        given = {layer: grads[layer] for layer in group.layers}
-        params, state = step(group.params, group.state, self._arrays(given, "g"))
-        return Group(group.layers, params, state)
+        return jax.jit(step) if self.jit else step
 
     def _arrays(self, layers: Mapping[str, Any], slot: str) -> dict[str, Any]:
         import jax.numpy as jnp
@@ -302,7 +297,8 @@ class OptaxBackend:
         def field(name: str, value: Any) -> Any:
             slot, sign = slots.get(name, ("", 1))
             if slot in SLOTS and slot in new and isinstance(value, Mapping):
-                return {k: jnp.array(sign * _numpy(new[slot][k]), x.dtype) for k, x in value.items()}
+                given = {layer: sign * _numpy(new[slot][layer]) for layer in value}
+                return {layer: jnp.array(given[layer], x.dtype) for layer, x in value.items()}
             if slot == "warmup" and new.get(slot) is not None:
                 return jnp.asarray(WARMUPS.index(new[slot]), value.dtype)
             if slot in ("t", "phase") and slot in new:
@@ -343,8 +339,8 @@ def _named(tree: Tree) -> Iterator[Any]:
 
 def _numpy(x: Any) -> Array:
     """Return a copy as NumPy has it: bfloat16 as float32."""
-    x = np.array(x)
-    return x if x.dtype.kind == "f" else x.astype(np.float32)
+    found: Array = np.array(x)
+    return found if found.dtype.kind == "f" else found.astype(np.float32)
 
 
 @contextmanager
