@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -44,6 +44,8 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 Grads = Mapping[str, Array | None]
 Errors = dict[str, dict[str, Floats]]
 """By layer and slot, how far numbers may be off; nothing where it is left out."""
+
+OTHER_BRANCH: Final = "the backend took the other branch"
 
 
 class Driver:
@@ -157,12 +159,16 @@ class Held:
     seen : bool
         Whether the bound beside it is smaller, somewhere, than what the step moves there.
     taken : Taken, optional
-        The step alone; None where the backend hides what it began from.
+        The step alone; None where the backend hides what it began from, or took the other
+        branch of one that is not decided.
+    undecided : str
+        The branch that the profile does not decide, if there is one, and which way it took.
     """
 
     along: tuple[Share, ...]
     seen: bool
     taken: Taken | None
+    undecided: str
 
     @property
     def worst(self) -> float:
@@ -190,22 +196,33 @@ class Follower:
         self.slots = ("theta", *optimizer.slots())
         self.real, self.slack, self.off = start, Errors(), Errors()
         self.own: State | None = start
-        self.t, self.ended = start.t, ""
+        self.t, self.ended, self.undecided = start.t, "", ""
+        self._allowed: tuple[bounds.Lines, str] | None = None
 
-    def step(self, grads: Grads, lr: float, shown: Shown, gradient: Gradient | None = None) -> Held:
-        """Hold what a backend shows after a step from where it was.
-
-        ``grads`` is what it was given; ``gradient`` that of the run in real numbers, if another.
+    def ask(self, grads: Grads, lr: float) -> None:
+        """Prepare for a step, before it is taken.
 
         Raises
         ------
         Unsupported
             If there are numbers beyond the range of the profile's dtype.
         Fault
-            If the profile does not decide a branch.
+            If the profile does not decide whether a norm is 0.
+        """
+        self._allowed = None if self.own is None else self._bounded(self.own, grads, lr)
+
+    def step(self, grads: Grads, lr: float, shown: Shown, gradient: Gradient | None = None) -> Held:
+        """Hold what a backend shows after a step from where it was.
+
+        ``grads`` is what it was given, and asked with; ``gradient`` that of the run in real
+        numbers, if another.
         """
         self.t += 1
-        taken = None if self.own is None else self._alone(self.own, grads, lr, shown)
+        self.undecided = ""
+        taken = None
+        if self.own is not None and self._allowed is not None:
+            allowed, self.undecided = self._allowed
+            taken = self._alone(self.own, grads, lr, shown, allowed)
         along: tuple[Share, ...] = ()
         seen = False
         if not self.ended:
@@ -214,45 +231,54 @@ class Follower:
                 along, seen = self._along(given, lr, shown, taken)
             except (Undecided, NonFiniteError) as error:
                 self.ended = str(error)
+        if self.undecided:
+            worst = taken.worst if taken else max((s.share for s in along), default=0.0)
+            if worst > 1:
+                taken, along, seen, self.ended = None, (), False, OTHER_BRANCH
+            way = "the other" if worst > 1 else "the right"
+            self.undecided += f"; this backend took {way} branch"
         self._read(grads, lr, shown)
-        return Held(along=along, seen=seen, taken=taken)
+        return Held(along=along, seen=seen, taken=taken, undecided=self.undecided)
 
     # ------------------------------------------------------------------ alone
 
-    def _alone(self, own: State, grads: Grads, lr: float, shown: Shown) -> Taken:
-        allowed, undecided = self._allowed(own, grads, lr)
-        if not all(
-            np.isfinite(names[slot].error).all()
-            for layer, names in allowed.items() if layer for slot in self.slots
-        ):
-            raise Unsupported(BEYOND.format(self.profile.dtype))
+    def _alone(
+        self,
+        own: State,
+        grads: Grads,
+        lr: float,
+        shown: Shown,
+        allowed: bounds.Lines,
+    ) -> Taken:
         expected = wanted.computed(self.optimizer, own, grads, lr)
-        taken = Taken(
+        return Taken(
             question=Question(
                 spec=self.spec, state=own, slots=self.slots[1:], grads=grads, lr=lr
             ),
             optimizer=self.optimizer, wanted=expected, bounds=allowed, shown=shown,
             shares=tuple(judge.shares(self.t, expected, shown, allowed)),
         )
-        if undecided:
-            way = "the right" if taken.worst <= 1 else "the other"
-            raise Fault(UNSTABLE, f"t = {self.t}: {undecided}; this backend took {way} branch")
-        return taken
 
-    def _allowed(self, own: State, grads: Grads, lr: float) -> tuple[bounds.Lines, str]:
+    def _bounded(self, own: State, grads: Grads, lr: float) -> tuple[bounds.Lines, str]:
         """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
         given = (self.optimizer, own, grads, lr, self.profile)
-        errors = self._registers(own)
+        errors, undecided = self._registers(own), ""
         try:
-            return bounds.lines(*given, errors=errors), ""
+            found = bounds.lines(*given, errors=errors)
         except Boundless:
             raise Unsupported(BEYOND.format(self.profile.dtype)) from None
         except Undecided as error:
             undecided = str(error)
-        try:
-            return bounds.lines(*given, errors=errors, guesses=True), undecided
-        except Undecided as error:
-            raise Fault(UNSTABLE, f"t = {self.t}: {error}") from None
+            try:
+                found = bounds.lines(*given, errors=errors, guesses=True)
+            except Undecided as again:
+                raise Fault(UNSTABLE, f"t = {self.t + 1}: {again}") from None
+        if not all(
+            np.isfinite(names[slot].error).all()
+            for layer, names in found.items() if layer for slot in self.slots
+        ):
+            raise Unsupported(BEYOND.format(self.profile.dtype))
+        return found, undecided
 
     def _registers(self, own: State) -> Errors:
         """Return how much more of a number a register may hold than the slot that was read."""
@@ -306,8 +332,8 @@ class Follower:
         try:
             found = bounds.lines(*given, errors=errors)
         except Undecided as error:
-            bounds.lines(*given, errors=errors, guesses=True)  # raises, if it is not a scalar
-            raise Fault(UNSTABLE, f"t = {self.t}: {error}") from None
+            found = bounds.lines(*given, errors=errors, guesses=True)
+            self.undecided = str(error)
         return {
             layer: {
                 slot: np.ravel(found[layer][slot].error) if layer in found

@@ -20,8 +20,8 @@ import numpy as np
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
 from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
+from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken, with_hyper
 from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
-from paratrooper_ref.conformance.gate import SECONDS, Taken, with_hyper
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Shown
 from paratrooper_ref.conformance.verdict import (
@@ -31,6 +31,7 @@ from paratrooper_ref.conformance.verdict import (
     HANGS,
     KEEPS,
     RAISES,
+    UNSTABLE,
     UNSUPPORTED,
     Departure,
     Fault,
@@ -97,8 +98,13 @@ class Run(Result):
 class Course(Protocol):
     """Where a run begins, and the gradients that it meets."""
 
-    params: Mapping[str, Array]
-    steps: int
+    @property
+    def params(self) -> Mapping[str, Array]:
+        """The parameters at the start, numbers of bfloat16."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps there are."""
 
     def rate(self, t: int, usual: float) -> float:
         """Return the rate of a step."""
@@ -205,10 +211,13 @@ class Loop:
 
     def given(self, t: int, theta: Mapping[str, Array], profile: Profile) -> Grads:
         """Return the gradient at the backend's parameters, rounded to its dtype."""
+        format = profile.stored("g")
         with np.errstate(all="ignore"):
             found = self.made.grad({k: np.asarray(x, np.float64) for k, x in theta.items()})
-        format = profile.stored("g")
-        return {k: np.asarray(format.nearest(g)).reshape(g.shape) for k, g in found.items()}
+        rounded = {k: np.asarray(format.nearest(g)) for k, g in found.items()}
+        if not all(np.isfinite(g).all() for g in rounded.values()):
+            raise Unsupported(BEYOND.format(format.name))
+        return rounded
 
     def real(
         self, t: int, state: State, slack: Errors, off: Errors, profile: Profile
@@ -342,8 +351,12 @@ class _Check:
     def result(self) -> Run:
         """Return what it comes to."""
         began = time.perf_counter()
+        checks = {
+            "replay": self._replay, "loop": self._loop, "reload": self._reload,
+            "twice": self._twice,
+        }
         try:
-            run = getattr(self, f"_{self.kind}")()
+            run = checks[self.kind]()
         except KeyboardInterrupt:
             raise
         except Fault as fault:
@@ -377,19 +390,34 @@ class _Check:
         optimizer = self.optimizer
         driver = self._driver(self.published, start)
         follower = Follower(optimizer, self.published.spec, self.profile, start)
-        usual, held = optimizer.rate(None), list[Held]()
+        usual, held, ended = optimizer.rate(None), list[Held](), ""
         for t in range(1, course.steps + 1):
             self.t = t
             lr = course.rate(t, usual)
-            theta = {layer: lines["theta"] for layer, lines in driver.shown.items()}
-            grads = course.given(t, theta, self.profile)
+            try:
+                theta = {layer: lines["theta"] for layer, lines in driver.shown.items()}
+                grads = course.given(t, theta, self.profile)
+                follower.ask(grads, lr)
+            except (Unsupported, Fault) as reason:
+                if not held:
+                    raise
+                if isinstance(reason, Fault):
+                    return self._run(held, course.steps, reason.verdict, detail=reason.detail)
+                ended = f"not asked from t = {t} on: {reason}"
+                break
             real = course.real(t, follower.real, follower.slack, follower.off, self.profile)
             shown = driver.step(grads, lr)
             held.append(follower.step(grads, lr, shown, real))
             if held[-1].worst > 1:
                 return self._departing(held, course.steps, optimizer)
-        self.t = None
-        return self._run(held, course.steps, detail=self._sight(held, follower.ended))
+        said = [ended, self._sight(held, follower.ended)]
+        branches = ((t, step.undecided) for t, step in enumerate(held, 1) if step.undecided)
+        self.t, branch = next(branches, (None, ""))
+        said = [f"t = {self.t}: {branch}" if branch else "", *said]
+        return self._run(
+            held, course.steps, UNSTABLE if branch else CONFORMS,
+            detail="; ".join(filter(None, said)),
+        )
 
     def _run(
         self, held: Sequence[Held], steps: int, verdict: str = CONFORMS, **more: Any
@@ -420,9 +448,10 @@ class _Check:
         ) or Departure(at=max(taken.shares, key=lambda share: share.share))
         few = [step.taken for step in held[-LAST:] if step.taken is not None]
         by_layer = _counting(few[-1], [step.taken for step in held if step.taken], self.profile)
-        likes = [by_layer] if by_layer else attribute.likes(few, self.profile)
+        likes, constants = ([by_layer], []) if by_layer else attribute.explained(few, self.profile)
+        said = [_off(departure.at), *(f"explained if {constant}" for constant in constants)]
         return self._run(
-            held, steps, DEPARTS, departure=departure, detail=_off(departure.at), likes=likes,
+            held, steps, DEPARTS, departure=departure, detail="; ".join(said), likes=likes,
             replay={"question": asked},
         )
 
@@ -438,7 +467,11 @@ class _Check:
         if not hasattr(self.backend, "reload"):
             msg = "has no reload"
             raise Unsupported(msg)
-        course = Replay(self.name, RELOAD_STEPS, loud=LOUD)
+        decides = self.published.hyper().get("warmup") == "auto"
+        course = Replay(self.name, RELOAD_STEPS, loud=LOUD if decides else 1.0)
+        start = self._start(self.published, course)
+        first = Follower(self.optimizer, self.published.spec, self.profile, start)
+        first.ask(course.given(1, {}, self.profile), self.published.rate(None))
         straight = self._shown(self.published, course)
         done = 0
         for cut in self._cuts():
@@ -519,8 +552,9 @@ class _Check:
         start = self._start(published, course)
         follower = Follower(self._held_to(published), published.spec, self.profile, start)
         for t in range(1, course.steps + 1):
-            grads = course.given(t, {}, self.profile)
-            if follower.step(grads, published.rate(None), shown[t]).worst > 1:
+            grads, lr = course.given(t, {}, self.profile), published.rate(None)
+            follower.ask(grads, lr)
+            if follower.step(grads, lr, shown[t]).worst > 1:
                 return False
         return True
 
@@ -555,7 +589,7 @@ def _counting(last: Taken, all: Sequence[Taken], profile: Profile) -> Like | Non
     if not any(missed.values()) or worst > 1:
         return None
     return Like(
-        variant="t by layer", kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
+        variant="steps.by_layer", kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
         line="t[layer] = t[layer] + 1  # where there is a gradient",
         seen="torch.optim: state['step'] of each parameter", link=TORCH,
     )
@@ -580,6 +614,7 @@ def _misfits(
         )
         grads = {layer: asked.grads[layer]}
         alone = Follower(step.optimizer, asked.spec, profile, state)
+        alone.ask(grads, asked.lr)
         held = alone.step(grads, asked.lr, {layer: step.shown[layer]})
         yield held.worst
 
