@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 from paratrooper_ref.conformance import pictures
 from paratrooper_ref.conformance.markup import Markup, join, tag, text
 from paratrooper_ref.conformance.pictures import KINDS, kind, place, short, worst
-from paratrooper_ref.conformance.report import LISTED, Report
+from paratrooper_ref.conformance.report import LISTED, SHOWN, Report
 from paratrooper_ref.conformance.style import SCRIPT, SHEET
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -32,6 +32,9 @@ from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.variants import VARIANTS
 
 SLOWEST: Final = 5
+WORST: Final = "Worst error over bound of what conforms"
+VERSIONS: Final = "Versions"
+FEW: Final = 10  # columns that need not be spread over the page
 OPEN: Final = 100  # cases up to which the map of all lines is unfolded
 CANOPY: Final = "M2 11a10 9 0 0 1 20 0c-2-2-5-2-6.7 0-1.8-2-4.8-2-6.6 0C7 9 4 9 2 11z"
 CORDS: Final = "M2 11 12 22 22 11M8.7 11 12 22 15.3 11"
@@ -45,8 +48,8 @@ def page(report: Report) -> str:
     """
     body = join([
         _head(report),
-        tag("main", _first(report), _margins(report), _lines(report), _cases(report),
-            _others(report), _unsupported(report), _expectations(report), _slowest(report)),
+        tag("main", _first(report), _expectations(report), _unsupported(report),
+            _margins(report), _lines(report), _cases(report), _others(report), _slowest(report)),
         _foot(report),
         tag("script", Markup(SCRIPT)),
     ])
@@ -132,42 +135,46 @@ def _sentence(report: Report) -> Markup:
     found = Counter(kind(r, report) for r in report.results)
     n, failed = len(report.results), found["fails"]
     total = _count(report.total)
+    if n != report.total:
+        are = "is" if n == 1 else "are"
+        return _said("No result.", f" There {are} ", _count(n), f" {_plural('result', n)} for ",
+                     total, f" {_plural('case', report.total)}.")
     if not report.complete:
-        return join([
-            tag("strong", "No result."), " There are ", _count(n), " results for ", total,
-            " cases.",
-        ])
+        return _said("No result.", " A case has more than one result.")
+    if not n:
+        return _said("No result.", " There is no case.")
     if not report.ran:
-        return join([
-            tag("strong", "No result."), " None of ", total, " cases could be asked.",
-        ])
+        which = join(["None of ", total, " cases"]) if n > 1 else text("The one case")
+        return _said("No result.", " ", which, " could ", "not " if n == 1 else "", "be asked.")
     if failed:
-        which = join([_count(failed), " of ", total]) if failed < n else join(["All ", total])
-        return join([
-            tag("strong", "Does not conform."), " ", which, f" {_cases_word(report.total)} ",
-            "fails." if failed == 1 else "fail.",
-        ])
+        fails = "fails" if failed == 1 else "fail"
+        which = join([_count(failed), " of ", total, " cases"])
+        if failed == n:
+            which = join(["All ", total, " cases"]) if n > 1 else text("The one case")
+        return _said("Does not conform.", " ", which, f" {fails}.")
     if report.problems:
-        return join([
-            tag("strong", "Does not conform."), " No case fails, but what was expected is not ",
-            "what happened.",
-        ])
+        return _said("Does not conform.", " No case fails, but expectations are not met.")
     if found["holds"] == n:
-        every = join(["All ", total, " cases are"]) if n > 1 else "The one case is"
-        return join([tag("strong", "Conforms."), " ", every, " within the bounds."])
-    rest = [
-        join([_count(found[k]), f" {said}"])
-        for k, said in (("expected", "as expected outside"), ("unasked", "could not be asked"))
-        if found[k]
-    ]
-    return join([
-        tag("strong", "Conforms"), ", as far as it goes. Of ", total, " cases ",
-        join([join([_count(found["holds"]), " within the bounds"]), *rest], ", "), ".",
-    ])
+        every = join(["All ", total, " cases are"]) if n > 1 else text("The one case is")
+        return _said("Conforms.", " ", every, " within the bounds.")
+    rest = []
+    if found["unasked"]:
+        rest.append(join([_count(found["unasked"]), " could not be asked"]))
+    if found["expected"]:
+        fails = "fails" if found["expected"] == 1 else "fail"
+        rest.append(join([_count(found["expected"]), f" {fails} as expected"]))
+    but = " but for what is known" if found["expected"] else " where it could be asked"
+    are = "is" if found["holds"] == 1 else "are"
+    return _said("Conforms", f"{but}: of ", total, " cases ", _count(found["holds"]),
+                 f" {are} within the bounds, ", join(rest, " and "), ".")
 
 
-def _cases_word(n: int) -> str:
-    return "case" if n == 1 else "cases"
+def _said(strong: str, *rest: object) -> Markup:
+    return join([tag("strong", strong), *rest])
+
+
+def _plural(word: str, n: int) -> str:
+    return word if n == 1 else f"{word}s"
 
 
 def _sum(report: Report) -> Markup:
@@ -182,9 +189,12 @@ def _sum(report: Report) -> Markup:
                 "span", tag("span", class_=f"key {of}"), tag("b", _count(n)), f" {said}",
             ))
     n = len(report.results)
-    sign = join([tag("b", _count(report.total)), f" {_cases_word(report.total)} ",
-                 "=" if n == report.total else "≠"])
-    return tag("p", sign, " ", join(parts, " + ") if parts else _count(0), class_="sum")
+    total = tag("span", tag("b", _count(report.total)), f" {_plural('case', report.total)}")
+    sign = tag("span", "=" if n == report.total else "≠")
+    return tag(
+        "p", total, " ", sign, " ", join(parts, tag("span", "+")) if parts else _count(0),
+        class_="sum",
+    )
 
 
 def _facts(report: Report) -> Markup:
@@ -192,21 +202,26 @@ def _facts(report: Report) -> Markup:
     margin: object = "none"
     if at is not None:
         (case,) = [r.case for r in report.results if r.worst is at][:1] or [""]
-        margin = join([_number(at.share), tag("div", f"{case}, {place(at)}", class_="small soft")])
+        where = tag("span", f" {case}, {place(at)}", class_="small soft")
+        margin = join([_number(at.share), where])
     skipped = sum(r.of - r.steps for r in report.results if r.verdict == CONFORMS)
     facts = [
         ("Profile declared", tag("code", report.profile)),
         ("Dialect", tag("code", report.dialect) if report.dialect else "as published"),
         ("Corpus", report.corpus),
         ("Took", join([_number(report.seconds, f"{report.seconds:.1f}"), " s"])),
-        ("Worst error over bound of what conforms", margin),
-        ("Versions", join([f"{k} {v}" for k, v in report.versions.items()], ", ") or "unknown"),
+        (WORST, margin),
+        (VERSIONS, join([f"{k} {v}" for k, v in report.versions.items()], ", ") or "unknown"),
     ]
     if skipped:
         facts.append((
             "Not asked in cases that conform", join([_count(skipped), " steps"]),
         ))
-    rows = [tag("div", tag("dt", name), tag("dd", tag("bdi", said))) for name, said in facts]
+    rows = [
+        tag("div", tag("dt", name), tag("dd", tag("bdi", said)),
+            class_="two" if name in (WORST, VERSIONS) else None)
+        for name, said in facts
+    ]
     digest = tag(
         "div", tag("dt", "Content digest of the corpus, SHA-256"),
         tag("dd", tag("code", report.digest)), class_="wide",
@@ -218,14 +233,23 @@ def _facts(report: Report) -> Markup:
 
 
 def _first(report: Report) -> Markup | None:
-    if not report.failed:
+    shown = _shown(report)
+    if not shown:
         return None
-    result = report.failed[0]
-    if result.departure is None:
-        title = "What fails first"
-    else:
-        title = "Where it first departs"
-    return _section(title, tag("div", *_told(result, report), class_="card fails"))
+    departs = shown[0].departure is not None
+    told = [tag("div", *_told(r, report), class_="card fails") for r in shown]
+    note = None
+    if len(shown) > 1:
+        note = tag("p", "One failure of each kind, in the order of the cases.")
+    return _section("Where it first departs" if departs else "What fails first", note, *told)
+
+
+def _shown(report: Report) -> list[Result]:
+    """Return the failures that are told at the top: the first of each kind."""
+    kinds: dict[tuple[str, str], Result] = {}
+    for r in report.failed:
+        kinds.setdefault((r.verdict, r.departure.at.tag if r.departure else ""), r)
+    return list(kinds.values())[:SHOWN]
 
 
 def _told(result: Result, report: Report, *, likes: bool = True) -> list[Markup]:
@@ -280,18 +304,25 @@ def _chain(departure: Departure, likes: Sequence[Like]) -> Markup:
     for name, how, under in beads:
         suspect = how == "unseen" and name in suspects
         known = {**TAGS, **MODEL_TAGS}.get(name)
-        symbol = known.symbol if known else name
+        symbol = known.symbol.replace("^t", "ᵗ") if known else name
         bead = "bead long" if len(symbol) > 4 else "bead"
         items.append(tag(
             "li", tag("span", symbol, class_=bead, aria_hidden="true"), _breakable(name),
-            tag("span", "changed in what it is like" if suspect else under, class_="under"),
+            tag("span", tag("span", "changed in what it looks like", class_="hidden")
+                if suspect else under, class_="under"),
             class_=f"{how} suspect" if suspect else how,
             title=f"{name}: {known.meaning}" if known else None,
         ))
+    changed = suspects.intersection(departure.unseen)
     keys = [
-        tag("span", tag("span", class_="key holds"), "agrees, with its error over bound"),
-        tag("span", tag("span", class_="key unasked"), "not shown by the backend"),
-        tag("span", tag("span", class_="key fails"), "departs"),
+        tag("span", tag("span", class_=f"key {of}"), said)
+        for of, said, there in (
+            ("holds", "agrees, with its error over bound", departure.agreed),
+            ("unasked", "not shown by the backend", changed != set(departure.unseen)),
+            ("suspect", "not shown, and changed in what it looks like", changed),
+            ("fails", "departs", True),
+        )
+        if there
     ]
     return join([
         tag("ol", *items, class_="chain", aria_label="Lines up to the one that departs"),
@@ -344,7 +375,6 @@ def _explained(result: Result, report: Report) -> list[Markup]:
         everywhere = [v.variant for v in report.likes]
         n = sum(r.verdict == DEPARTS for r in report.results)
         whole = result.likes[0].variant in everywhere
-        title = "What it looks like"
         if whole:
             lead = join([
                 "This explains every step of every case, ",
@@ -356,19 +386,21 @@ def _explained(result: Result, report: Report) -> list[Markup]:
         else:
             lead = text("Nothing known explains all cases; this explains this one.")
         said += [
-            tag("h3", title), tag("p", lead),
+            tag("h3", "What it looks like"), tag("p", lead),
             tag("ul", *(tag("li", *_like(like)) for like in result.likes[:LISTED]),
                 class_="likes"),
         ]
-        if more := len(result.likes) - LISTED:
-            said += [tag("p", _count(more), " more stand in the JSON.")] if more > 0 else []
+        if len(result.likes) > LISTED:
+            more = _count(len(result.likes) - LISTED)
+            said.append(tag("p", more, " more explain it as well.", class_="soft"))
     if report.constants:
-        lead = "Or a constant is another:" if result.likes else "A constant is another:"
+        title = "Or a constant is another" if result.likes else "A constant is another"
         said += [
-            tag("h3", "A constant that explains it"), tag("p", lead),
+            tag("h3", title),
             tag("ul", *(tag("li", tag("code", c.name), " is ", _exact(c.found), " where ",
-                            _exact(c.given), " was given",
-                            "" if not c.multiple else ", the same multiple everywhere")
+                            _exact(c.given), " was given; ",
+                            "elsewhere it is the same multiple of what is given."
+                            if c.multiple else "elsewhere too, whatever is given.")
                         for c in report.constants), class_="reasons"),
         ]
     if not said:
@@ -381,15 +413,13 @@ def _like(like: Like) -> list[Markup]:
     changes = known.changes if known else ((like.was, like.line),)
     named = f"an edit of {', '.join(like.tags)}" if like.kind == "edit" else like.variant
     kinds = {"bug": "a bug", "dialect": "another published choice", "edit": "in no list"}
-    where = join([
-        "Seen: ", tag("bdi", like.seen), ". " if like.seen else "",
-        _link(like.link),
-    ]) if like.seen or like.link else ""
+    where = [tag("bdi", like.seen)] if like.seen else []
+    where += [_link(like.link)] if like.link else []
     return [
         tag("p", tag("b", named), ", ", kinds.get(like.kind, like.kind),
             "; with it the worst error over bound is ", _number(like.misfit), "."),
         *(_diff(was, line) for was, line in changes),
-        tag("p", where, class_="small soft") if where else Markup(""),
+        tag("p", "Seen: ", join(where, ", "), class_="small soft") if where else Markup(""),
     ]
 
 
@@ -400,10 +430,16 @@ def _diff(was: str, line: str) -> Markup:
     matcher = difflib.SequenceMatcher(a=before, b=after, autojunk=False)
     for how, i, j, k, m in matcher.get_opcodes():
         a, b = "".join(before[i:j]), "".join(after[k:m])
-        old.append(text(a) if how == "equal" or not a.strip() else tag("b", a))
-        new.append(text(b) if how == "equal" or not b.strip() else tag("b", b))
+        old.append(text(a) if how == "equal" else _bold(a))
+        new.append(text(b) if how == "equal" else _bold(b))
     gone = tag("ins", "+ ", *new) if line.strip() else tag("ins", "+ ", tag("b", "(left out)"))
     return tag("pre", tag("del", "− ", *old), gone, class_="diff")
+
+
+def _bold(said: str) -> Markup:
+    core = said.strip()
+    before, _, after = said.partition(core) if core else (said, "", "")
+    return join([before, tag("b", core) if core else None, after])
 
 
 def _words(line: str) -> list[str]:
@@ -423,25 +459,18 @@ def _link(link: str) -> Markup:
 
 
 def _margins(report: Report) -> Markup:
-    ids = _ids(report)
+    places = {r.case: f"#{_id(i)}" for i, r in enumerate(report.results)}
     measured = sum(bool(r.shares) for r in report.results)
     if not measured:
         return _section("How close to the bound", tag(
             "p", "No step was measured, so there is nothing to draw.", class_="soft",
         ))
     found = {kind(r, report) for r in report.results}
-    said = {
-        "holds": "conforms", "fails": "fails", "expected": "fails as expected",
-        "unasked": "unsupported",
-    }
     keys = [
-        tag("span", tag("span", class_=f"key {of}"), said[of]) for of in KINDS if of in found
+        tag("span", tag("span", class_=f"key {of}"), said)
+        for of, said in KINDS.items() if of in found
     ]
-    odd = any(
-        of in ("fails", "expected") and not ((at := worst(r.shares)) and at.share > 1)
-        for r in report.results if (of := kind(r, report))
-    )
-    if odd:
+    if any(pictures.odd(r, report) for r in report.results):
         keys.append(tag("span", "× fails with no number beyond its bound"))
     return _section(
         "How close to the bound",
@@ -450,7 +479,7 @@ def _margins(report: Report) -> Markup:
             "bound is broken. Each decade is as high as any other on its side."),
         tag(
             "figure",
-            tag("div", pictures.strip(report, {c: f"#{i}" for c, i in ids.items()}),
+            tag("div", pictures.strip(report, places),
                 class_="figure"),
             tag("figcaption", *keys, class_="keys"),
         ),
@@ -484,7 +513,11 @@ def _lines(report: Report) -> Markup | None:
     )
     if len(rows) > OPEN:
         table = tag("details", tag("summary", "All ", _count(len(rows)), " cases"), table)
-    return _section("Line by line", pictures.legend(), table, _departures(report))
+    return _section(
+        "Line by line",
+        tag("figure", pictures.legend(), tag("figcaption", "Error over bound", class_="hidden")),
+        table, _departures(report),
+    )
 
 
 def _departures(report: Report) -> Markup | None:
@@ -528,7 +561,8 @@ def _departures(report: Report) -> Markup | None:
                 "backend does not show. Of what comes after it nothing is said."),
             tag("thead", tag("tr", tag("th", "case", scope="col"),
                              *(tag("th", n, scope="col") for n in names))),
-            tag("tbody", *body), class_="heat lines",
+            tag("tbody", *body),
+            class_="heat lines few" if len(names) <= FEW else "heat lines",
         ),
     ])
 
@@ -552,14 +586,14 @@ def _group(report: Report) -> str:
 # --------------------------------------------------------------------------------- every case
 
 
-def _ids(report: Report) -> dict[str, str]:
-    return {r.case: f"case-{i + 1}" for i, r in enumerate(report.results)}
+def _id(i: int) -> str:
+    return f"case-{i + 1}"
 
 
 def _cases(report: Report) -> Markup:
-    axis, ids = pictures.scale(report), _ids(report)
+    axis = pictures.scale(report)
     rows = []
-    for r in report.results:
+    for i, r in enumerate(report.results):
         of, at = kind(r, report), worst(r.shares)
         rows.append(tag(
             "tr",
@@ -571,7 +605,7 @@ def _cases(report: Report) -> Markup:
                 class_="detail where"),
             tag("td", _count(r.steps), " of ", _count(r.of), class_="n", data_label="steps"),
             tag("td", _number(r.seconds, f"{r.seconds:.2f}"), class_="n", data_label="seconds"),
-            id=ids[r.case], data_verdict=r.verdict,
+            id=_id(i), data_verdict=r.verdict,
         ))
     heads = (
         ("case", ""), ("verdict", ""), ("worst error ∕ bound", "n"), ("from the bound", "axis"),
@@ -594,7 +628,8 @@ def _badge(result: Result, report: Report) -> Markup:
 
 
 def _others(report: Report) -> Markup | None:
-    others = report.failed[1:]
+    shown = _shown(report)
+    others = [r for r in report.failed if r not in shown]
     if not others:
         return None
     said = []
@@ -622,7 +657,7 @@ def _unsupported(report: Report) -> Markup | None:
     order = sorted(by_reason.items(), key=lambda pair: (-len(pair[1]), pair[0]))
     return _section("Unsupported", tag("ul", *(
         tag(
-            "li", _count(len(names)), f" {_cases_word(len(names))}: ", tag("b", why), tag(
+            "li", _count(len(names)), f" {_plural('case', len(names))}: ", tag("b", why), tag(
                 "details", tag("summary", "which"),
                 tag("p", join([tag("code", name) for name in names], ", ")),
             ),
@@ -641,7 +676,7 @@ def _expectations(report: Report) -> Markup | None:
             tag("ul", *(tag("li", problem) for problem in report.problems), class_="reasons"),
         ]
     if report.expected:
-        rows = [
+        lines = [
             tag(
                 "tr", tag("th", case, scope="row"), tag("td", e.verdict),
                 tag("td", tag("bdi", e.reason)), tag("td", _link(e.link)),
@@ -655,7 +690,7 @@ def _expectations(report: Report) -> Markup | None:
                 tag("th", name, scope="col")
                 for name in ("case", "verdict", "reason", "link", "until")
             ))),
-            tag("tbody", *rows), class_="list",
+            tag("tbody", *lines), class_="list",
         ))
     return _section("Expectations", *said)
 

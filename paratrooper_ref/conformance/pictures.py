@@ -31,9 +31,11 @@ LEVEL_NAMES: Final = ("0", "≤ 0.01", "≤ 0.03", "≤ 0.1", "≤ 0.3", "≤ 1"
 WITHIN: Final = LEVELS.index(1.0)
 
 BELOW, ABOVE = 130, 104  # pixels of the strip on either side of the bound, where both are used
+LEFT: Final = 0.4  # of an axis from left to right is within the bound, where both are used
 MARGIN: Final = 22
 MOST_TICKS: Final = 4  # on either side
-DEEPEST: Final = -6  # decades: what is closer to the truth is drawn so
+DEEPEST: Final = -6.0  # decades: what is closer to the truth is drawn so
+LEAST: Final = -0.75  # decades below the bound are there at least
 SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -51,28 +53,35 @@ def worst(shares: Iterable[Share]) -> Share | None:
     return max(shares, key=lambda s: math.inf if math.isnan(s.share) else s.share, default=None)
 
 
+def odd(result: Result, report: Report) -> bool:
+    """Return whether a case fails with no number beyond its bound."""
+    at = worst(result.shares)
+    beyond = at is not None and not at.share <= 1
+    return kind(result, report) in ("fails", "expected") and not beyond
+
+
 def short(x: float) -> str:
     """Return a number for people.
 
     Examples
     --------
-    >>> [short(x) for x in (0.0, 0.9666, 12.34, 15812.3, 1e-9, float("inf"), float("nan"))]
-    ['0', '0.967', '12.3', '1.58 × 10⁴', '1.00 × 10⁻⁹', '∞', 'NaN']
+    >>> [short(x) for x in (0.0, 0.4, 12.34, 999.9, 15812.3, 1e-9, float("inf"), float("nan"))]
+    ['0', '0.400', '12.3', '1000', '1.58 × 10⁴', '1.00 × 10⁻⁹', '∞', 'NaN']
     """
     if not math.isfinite(x):
         return "NaN" if math.isnan(x) else "∞" if x > 0 else "−∞"
     if x == 0:
         return "0"
     if 1e-3 <= abs(x) < 1e4:
-        said = f"{x:.3g}"
-        return f"{float(said):.0f}" if "e" in said else said
+        said = f"{x:#.3g}"
+        return f"{float(said):.0f}" if "e" in said else said.rstrip(".")
     digits, _, power = f"{x:.2e}".partition("e")
     return f"{digits} × 10{str(int(power)).translate(SUPERSCRIPTS)}"
 
 
 def place(at: Share) -> str:
     """Return where a number is, in words."""
-    return f"{at.tag} of {at.layer}[{at.index}], t = {at.t}"
+    return f"{at.tag} of {at.layer}[{at.index}], t\u00a0=\u00a0{at.t}"
 
 
 class Scale:
@@ -87,7 +96,9 @@ class Scale:
     def __init__(self, shares: Iterable[float]) -> None:
         shares = list(shares)
         logs = [math.log10(x) for x in shares if 0 < x < math.inf]
-        self.low = max(DEEPEST, min([-1, *(math.floor(x) for x in logs)]))
+        self.low = min(LEAST, *(max(DEEPEST, x - 0.06 * abs(x)) for x in logs), LEAST)
+        if 0.0 in shares:
+            self.low = min(-1.0, 1.1 * self.low)
         self.high = max([0, *(math.ceil(x) for x in logs)])
         if any(not math.isfinite(x) for x in shares):
             self.high = max(1, self.high + max(1, self.high // 8))
@@ -99,14 +110,24 @@ class Scale:
         return min(self.high, max(self.low, math.log10(x))) if x > 0 else self.low
 
     def along(self, x: float) -> float:
-        """Return where a number is between the ends, from 0 to 1."""
-        return (self.decades(x) - self.low) / (self.high - self.low)
+        """Return where a number is between the ends, from 0 to 1.
 
-    def ticks(self) -> list[int]:
-        """Return powers of ten to be marked, 0 among them."""
-        below = range(0, self.low - 1, -math.ceil(-self.low / MOST_TICKS))
-        above = range(0, self.high + 1, math.ceil(max(1, self.high) / MOST_TICKS))
-        return sorted({*below, *above})
+        Decades on one side of the bound are as long as the others on that side.
+        """
+        decades = self.decades(x)
+        bound = LEFT if self.high else 1.0
+        return bound * (1 - decades / self.low) if decades < 0 else (
+            bound + (1 - bound) * decades / max(1, self.high)
+        )
+
+    def ticks(self) -> list[float]:
+        """Return numbers to be marked, but for the bound."""
+        deep = math.floor(-self.low)
+        below = [10.0**-d for d in range(1, deep + 1) if d % math.ceil(deep / MOST_TICKS) == 0]
+        if deep < 2:
+            below += [x for x in (0.5, 0.2, 0.05, 0.02) if math.log10(x) >= self.low]
+        step = math.ceil(max(1, self.high) / MOST_TICKS)
+        return sorted([*below, *(10.0**d for d in range(step, self.high + 1, step))])
 
 
 def scale(report: Report) -> Scale:
@@ -171,16 +192,16 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
         tag("rect", x=0, y=_px(top), width="100%", height=_px(zero - top), class_="beyond"),
         *(
             join([
-                tag("line", x1=0, x2="100%", y1=_px(y(d)), y2=_px(y(d)), class_="grid"),
-                tag("text", _power(d), x=-8, y=_px(y(d) + 4), class_="tick"),
+                tag("line", x1=0, x2="100%", y1=_px(at), y2=_px(at), class_="grid"),
+                tag("text", _tick(x), x=-8, y=_px(at + 4), class_="tick"),
             ])
-            for d in axis.ticks() if d
+            for x in axis.ticks() for at in [y(math.log10(x))]
         ),
         tag("text", "1", x=-8, y=_px(zero + 4), class_="tick one"),
     ]
     order = sorted(report.results, key=lambda r: _rank(r, report))
     slot = 100 / max(1, len(order))
-    marks = []
+    marks, ends_at = [], []
     for i, result in enumerate(order):
         of, at = kind(result, report), worst(result.shares)
         mid, wide = slot * (i + 0.5), min(slot * 0.72, 2.2)
@@ -199,11 +220,10 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
             drawn = [tag(
                 "rect", x=x, width=w, y=_px(zero - 3), height=6, class_="bar unasked",
             )]
-        elif of in ("fails", "expected") and (at is None or not at.share > 1):
+        elif odd(result, report):
             drawn.append(_cross(mid, zero - 12, of))
         elif at is not None and not math.isfinite(at.share):
-            drawn.append(tag("text", short(at.share), x=_per_cent(mid), y=_px(top - 5),
-                             class_="end"))
+            ends_at.append(mid)
         hit = tag("rect", x=_per_cent(slot * i), width=_per_cent(slot), y=0, height=_px(height),
                   class_="hit")
         inside = (tag("title", said), hit, *drawn)
@@ -215,6 +235,9 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
         tag("text", "within ↓", x="100%", dx=-4, y=_px(zero - 7), class_="note last")
         if not axis.high else None,
     )
+    if ends_at:
+        middle = sum(ends_at) / len(ends_at)
+        marks.append(tag("text", "∞", x=_per_cent(middle), y=_px(top - 5), class_="end"))
     n = len(order)
     return tag(
         "svg", *grid, *marks, *bound, class_="strip", width="100%", height=_px(height),
@@ -228,8 +251,7 @@ def _rank(result: Result, report: Report) -> tuple[int, float, str]:
     if of == "unasked":
         return 0, 0.0, result.case
     share = math.inf if at is None or math.isnan(at.share) else at.share
-    failing = of != "holds" and not (at is not None and at.share > 1)
-    return 2 if failing else 1, share, result.case
+    return 2 if odd(result, report) else 1, share, result.case
 
 
 def _cross(x: float, y: float, of: Kind) -> Markup:
@@ -275,7 +297,7 @@ def cell(shares: Sequence[Share]) -> Markup:
         x += n
     at = worst(shares)
     assert at is not None
-    said = f"{at.tag}: {short(at.share)} of the bound at {place(at)}; steps: {len(levels)}"
+    said = f"{short(at.share)} of the bound at {place(at)}; steps: {len(levels)}"
     return tag(
         "svg", tag("title", said),
         *(tag("path", d=d, class_=f"l{of}") for of, d in sorted(paths.items())),
@@ -315,7 +337,7 @@ def _per_cent(x: float) -> str:
     return f"{x:.3f}".rstrip("0").rstrip(".") + "%"
 
 
-def _power(decades: int) -> str:
-    if decades in (-1, 1):
-        return "0.1" if decades < 0 else "10"
-    return f"10{str(decades).translate(SUPERSCRIPTS)}"
+def _tick(x: float) -> str:
+    if 0.01 <= x <= 10:
+        return f"{x:g}"
+    return f"10{str(round(math.log10(x))).translate(SUPERSCRIPTS)}"

@@ -24,8 +24,8 @@ color-scheme: dark;
 --holds: #4fb0ea; --fails: #f58442; --expected: #f2bd45; --unasked: #727b83;
 --holds-ink: #7cc6f2; --fails-ink: #ffa26b; --expected-ink: #f2c765; --unasked-ink: #a2abb3;
 --holds-tint: #14293a; --fails-tint: #38200f; --expected-tint: #33280f; --unasked-tint: #22272c;
---l0: #20262b; --l1: #1c3143; --l2: #1f4562; --l3: #245f8b; --l4: #3585bf; --l5: #7cc6f2;
---l6: #b4510f; --l7: #f08336; --l8: #ffd2ac;"""
+--l0: #20262b; --l1: #1c3143; --l2: #1f4562; --l3: #245f8b; --l4: #3585bf; --l5: #6fbdee;
+--l6: #9a440c; --l7: #dd6d22; --l8: #ffab73;"""
 
 PICTURES: Final = """\
 svg { display: block; overflow: visible; }
@@ -102,6 +102,7 @@ data {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
 .verdict.unasked strong {{ color: var(--unasked-ink); }}
 .sum {{ display: flex; flex-wrap: wrap; gap: .1rem .55rem; margin: .55rem 0 0; max-width: none;
   color: var(--soft); font-size: .93rem; }}
+.sum > b, .sum > span {{ white-space: nowrap; }}
 .sum b {{ color: var(--ink); font-weight: 640; }}
 .key {{ display: inline-block; width: .62em; height: .62em; border-radius: 50%;
   margin-right: .4em; background: var(--holds); print-color-adjust: exact; }}
@@ -109,9 +110,11 @@ data {{ font-variant-numeric: tabular-nums; white-space: nowrap; }}
 .key.expected {{ background: none; border: .17em solid var(--expected); border-radius: 1px;
   transform: rotate(45deg) scale(.9); }}
 .key.unasked {{ background: none; border: .13em solid var(--unasked); }}
+.key.suspect {{ background: var(--fails-tint); border: .15em solid var(--fails); }}
 .facts {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 12.5rem), 1fr));
   gap: .9rem 1.6rem; margin: 2rem auto 0; padding-top: 1.2rem; border-top: 1px solid var(--rule); }}
 .facts div {{ min-width: 0; }}
+.facts .two {{ grid-column: span 2; }}
 .facts .wide {{ grid-column: 1 / -1; }}
 dt {{ color: var(--soft); font-size: .78rem; letter-spacing: .02em; }}
 dd {{ margin: 0; overflow-wrap: anywhere; }}
@@ -123,22 +126,22 @@ dd {{ margin: 0; overflow-wrap: anywhere; }}
 .small {{ font-size: .87rem; }}
 .hidden {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
   white-space: nowrap; }}
-.chain {{ list-style: none; display: flex; flex-wrap: wrap; gap: .9rem 0; padding: 0;
-  margin: 1.2rem 0 .9rem; }}
+.chain {{ list-style: none; display: flex; flex-wrap: wrap; gap: .9rem 0; padding: 2px 0;
+  margin: 1.2rem 0 .9rem; overflow: hidden; }}
 .chain li {{ position: relative; flex: 0 0 4.35rem; text-align: center; font-size: .72rem;
   line-height: 1.25; color: var(--soft); padding-top: 2.9rem; overflow-wrap: normal; }}
 .chain li::before {{ content: ""; position: absolute; top: 1.2rem; left: -50%; width: 100%;
   border-top: 1.5px solid var(--rule); }}
 .chain li:first-child::before {{ content: none; }}
 .chain .bead {{ position: absolute; top: 0; left: 50%; width: 2.5rem; height: 2.5rem;
-  margin-left: -1.25rem; border-radius: 50%; display: grid; place-items: center;
-  font-size: .98rem; background: var(--card); border: 1.5px dashed var(--unasked);
+  margin-left: -1.25rem; border-radius: 1.25rem; display: grid; place-items: center;
+  z-index: 1; font-size: .98rem; background: var(--card); border: 1.5px dashed var(--unasked);
   color: var(--soft); white-space: nowrap; print-color-adjust: exact; }}
-.chain .bead.long {{ font-size: .66rem; }}
+.chain .bead.long {{ width: 3.6rem; margin-left: -1.8rem; font-size: .7rem; }}
 .chain .agrees .bead {{ border: 1.5px solid var(--holds); background: var(--holds-tint);
   color: var(--holds-ink); }}
-.chain .departs .bead {{ border: 2px solid var(--fails); background: var(--fails); color: var(--card);
-  font-weight: 700; border-radius: 8px; }}
+.chain .departs .bead {{ border: 2px solid var(--fails); background: var(--fails);
+  color: var(--card); font-weight: 700; border-radius: 8px; }}
 .chain .suspect .bead {{ border: 2px solid var(--fails); color: var(--fails-ink);
   background: var(--fails-tint); font-weight: 650; }}
 .chain .departs, .chain .suspect {{ color: var(--fails-ink); font-weight: 600; }}
@@ -198,11 +201,15 @@ caption {{ text-align: left; color: var(--soft); font-size: .87rem; padding-bott
 .heat tbody th {{ font-family: var(--mono); font-size: .74rem; white-space: nowrap;
   overflow: hidden; text-overflow: ellipsis; padding-right: .6rem; }}
 .heat tbody th.fails {{ color: var(--fails-ink); font-weight: 600; }}
+.heat caption {{ padding-inline: 3px; }}
 .heat td {{ padding: 0; height: 14px; }}
 .heat .cell {{ width: 100%; height: 14px; }}
 .lines thead th:first-child {{ width: 30%; }}
 .lines thead th + th {{ writing-mode: vertical-rl; transform: rotate(180deg); text-align: left;
   font-family: var(--mono); font-size: .7rem; white-space: nowrap; }}
+.few {{ width: auto; }}
+.few td, .few thead th + th {{ width: 2.2rem; }}
+.few thead th:first-child {{ width: 18rem; }}
 .lines td {{ position: relative; }}
 .lines td span {{ display: block; height: 14px; border-radius: 2px; print-color-adjust: exact; }}
 .lines .open {{ border: 1.5px dashed var(--unasked); opacity: .7; }}
@@ -226,6 +233,7 @@ footer {{ margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rul
   color: var(--soft); font-size: .82rem; }}
 @media (max-width: 640px) {{
   section {{ margin-top: 2.5rem; }}
+  .facts .two {{ grid-column: auto; }}
   .card {{ margin-inline: -.35rem; }}
   .chain li {{ flex-basis: 25%; }}
   .twin, .twin tbody, .twin tr, .twin td {{ display: block; }}
@@ -244,13 +252,14 @@ footer {{ margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rul
   .list.many .where:empty, .list.many .axis:empty {{ display: none; }}
   .list.many .n[data-label]::before {{ content: attr(data-label) " "; color: var(--soft); }}
   .list.many .n[data-label] {{ font-size: .8rem; text-align: left; color: var(--soft); }}
-  .heat, .heat tbody, .heat thead {{ display: block; width: auto; margin: 0; }}
+  .heat, .heat tbody, .heat thead, caption {{ display: block; width: auto; margin: 0; }}
+  .heat caption {{ padding-inline: 0; }}
   .heat tr {{ display: flex; flex-wrap: wrap; gap: 2px 3px; padding-bottom: 5px; }}
   .heat tbody th, .heat thead th:first-child {{ flex: 0 0 100%; width: auto; }}
   .heat thead tr {{ position: sticky; top: 0; }}
   .heat thead th:first-child {{ display: none; }}
   .heat td, .heat thead th + th {{ flex: 1 1 0; min-width: 0; display: block; overflow: hidden; }}
-  .lines thead th + th {{ overflow: visible; max-height: none; }}
+  .lines td, .lines thead th + th {{ overflow: visible; }}
   .lines tr {{ gap: 2px 1.5px; }}
   .legend text {{ font-size: 9px; }}
 }}
