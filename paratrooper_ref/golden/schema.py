@@ -43,8 +43,11 @@ class _Defect(Exception):
         self.reason, self.path = reason, ""
 
 
-def validate(content: Any, schema: str, file: str) -> None:
-    """Hold a content to one of the shipped schemas, "case" or "manifest".
+GOLDEN: Final = "paratrooper_ref.golden"
+
+
+def validate(content: Any, schema: str, file: str, package: str = GOLDEN) -> None:
+    """Hold a content to one of the schemas that a package ships, here "case" or "manifest".
 
     Raises
     ------
@@ -52,21 +55,21 @@ def validate(content: Any, schema: str, file: str) -> None:
         At the first defect.
     """
     try:
-        _compiled(schema)(content)
+        _compiled(schema, package)(content)
     except _Defect as defect:
         raise GoldenError(file, defect.path.lstrip("."), defect.reason) from None
 
 
 @cache
-def text(schema: str) -> str:
+def text(schema: str, package: str = GOLDEN) -> str:
     """Return a shipped schema as it is written."""
-    folder = resources.files("paratrooper_ref.golden") / "schema"
+    folder = resources.files(package) / "schema"
     return (folder / f"{schema}.schema.json").read_text("ascii")
 
 
 @cache
-def _compiled(schema: str) -> Check:
-    whole = json.loads(text(schema))
+def _compiled(schema: str, package: str) -> Check:
+    whole = json.loads(text(schema, package))
     return compiled(whole, whole)
 
 
