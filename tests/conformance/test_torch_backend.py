@@ -1,0 +1,693 @@
+"""TorchBackend: torch's own optimizers conform, odd ones are understood, false ones seen."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+
+import paratrooper_ref as pr
+from paratrooper_ref.conformance import Profile, Unsupported, wanted
+from paratrooper_ref.conformance.arguments import accepted, arguments
+from paratrooper_ref.conformance.gate import Gate, cases, with_hyper
+from paratrooper_ref.conformance.torch_backend import Handle, TorchBackend
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    GRADIENT,
+    KEEPS,
+    RAISES,
+    UNSUPPORTED,
+    Result,
+)
+from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.golden.document import Golden, Step
+
+torch: Any = pytest.importorskip("torch", reason='torch comes with the extra "peers"')
+
+pytestmark = pytest.mark.peers
+
+SINGLE, FOREACH, FUSED = {"foreach": False}, {"foreach": True}, {"fused": True}
+IMPLEMENTATIONS = pytest.mark.parametrize("options", [SINGLE, FOREACH, FUSED], ids=str)
+DTYPES = pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16"])
+
+
+@cache
+def goldens(algorithm: str, only: str = "*") -> list[Golden]:
+    """Return cases of an algorithm."""
+    return cases(algorithm, Corpus(), only=only)
+
+
+def held(backend: TorchBackend, algorithm: str, only: str = "*") -> dict[str, Result]:
+    """Return the results of a backend by case; what conforms does so at factor 1."""
+    return {result.case: result for result in Gate(backend).run(goldens(algorithm, only))}
+
+
+def which(results: Mapping[str, Result], *verdicts: str) -> set[str]:
+    """Return the cases that have come to some verdicts."""
+    return {case for case, result in results.items() if result.verdict in verdicts}
+
+
+def reasons(results: Mapping[str, Result]) -> dict[str, str]:
+    """Return why cases are not supported."""
+    return {case: r.detail for case, r in results.items() if r.verdict == UNSUPPORTED}
+
+
+# ------------------------------------------------------------------ torch's own
+
+
+@DTYPES
+@IMPLEMENTATIONS
+@pytest.mark.parametrize(
+    ("family", "algorithm"),
+    [("Adam", "adam"), ("AdamW", "adamw"), ("Adam", "adamw")],
+)
+def test_adam_and_adamw_conform(
+    family: str, algorithm: str, dtype: str, options: dict[str, Any]
+) -> None:
+    """All cases, in all implementations; Adam is AdamW by a flag that is found."""
+    backend = TorchBackend(getattr(torch.optim, family), dtype=dtype, options=options)
+    results = held(backend, algorithm)
+    assert which(results, CONFORMS) == set(results)
+    assert backend.profile == Profile(dtype=dtype)
+
+
+@DTYPES
+@pytest.mark.parametrize("options", [SINGLE, FOREACH], ids=str)
+def test_radam_conforms_where_its_switch_does_not_matter(
+    dtype: str, options: dict[str, Any]
+) -> None:
+    """The switch is at 5, with momentum below it; the gate knows which steps that changes."""
+    backend = TorchBackend(torch.optim.RAdam, dtype=dtype, options=options)
+    assert backend.fixed == {"threshold": 5.0, "warmup": "momentum"}
+    results = held(backend, "radam")
+    assert which(results, CONFORMS) | set(reasons(results)) == set(results)
+    loud = {"radam/loud-decimal", "radam/loud-dyadic"}  # two steps, which "auto" does not take
+    assert set(reasons(results)) == loud
+    short = {case for case, r in results.items() if r.steps < r.of} - loud
+    assert short == {case for case in results if "/switch-" in case}  # not at t = 5
+
+
+@DTYPES
+@pytest.mark.parametrize("options", [SINGLE, FOREACH], ids=str)
+def test_radam_is_radamw_if_it_is_told(
+    dtype: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The decay is decoupled by a flag; it has no L2 beside, so the cases are taken without."""
+    results = without_l2(
+        TorchBackend(torch.optim.RAdam, dtype=dtype, options=options), "radamw", monkeypatch
+    )
+    assert set(reasons(results).values()) == {
+        "has warmup='momentum' always", "has no eps_inside_root",
+    }
+    assert which(results, CONFORMS) | set(reasons(results)) == set(results)
+    assert len(which(results, CONFORMS)) == 35
+
+
+def without_l2(
+    backend: TorchBackend, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> dict[str, Result]:
+    """Hold a backend to cases with l2 = 0, and what the reference says in place of proofs."""
+
+    def computed(golden: Golden, step: Step) -> Any:
+        given = golden.state(step), golden.gradients(step), step.lr
+        return wanted.computed(golden.optimizer, *given)
+
+    monkeypatch.setattr(wanted, "proved", computed)
+    changed = [
+        replace(golden, spec=with_hyper(golden.optimizer, {"l2": 0.0}).spec)
+        for golden in goldens(algorithm)
+    ]
+    return {result.case: result for result in Gate(backend).run(changed)}
+
+
+DESCENT = {"sgd/descent-decimal", "sgd/descent-dyadic"}  # dampening without momentum
+
+
+@DTYPES
+@IMPLEMENTATIONS
+def test_sgd_conforms_but_for_what_is_known(dtype: str, options: dict[str, Any]) -> None:
+    """No buffer, so no dampening, without momentum; foreach writes to the gradient.
+
+    Fused, in 16 bits: whole vectors of elements are not updated, and their momentum is read at
+    the wrong place, https://github.com/pytorch/pytorch/issues/191763.
+    """
+    results = held(TorchBackend(torch.optim.SGD, dtype=dtype, options=options), "sgd")
+    departing = set(DESCENT)
+    if options == FUSED and dtype == "bfloat16":
+        departing |= {case for case in results if "/wide-" in case}
+    writing = {"nesterov/layers-decimal", "nesterov/layers-dyadic"} if options == FOREACH else set()
+    assert which(results, DEPARTS, KEEPS) == departing
+    assert which(results, GRADIENT) == writing
+    assert which(results, CONFORMS) == set(results) - departing - writing
+
+
+def test_sgd_fused_leaves_vectors_of_16_bits_alone() -> None:
+    """The fault alone, without the kit: 16 elements do not move, 15 do."""
+    for n, moves in ((15, True), (16, False)):
+        p = torch.nn.Parameter(torch.zeros(n, dtype=torch.bfloat16))
+        p.grad = torch.ones(n, dtype=torch.bfloat16)
+        torch.optim.SGD([p], lr=1.0, fused=True).step()
+        assert (p != 0).all().item() == moves
+
+
+def test_another_algorithm_departs() -> None:
+    """AdamW has its decay outside the gradient, whatever it is called."""
+    results = held(TorchBackend(torch.optim.AdamW), "adam", "adam/*-dyadic")
+    decays = ("no-eps", "large", "small", "zero-weights")  # nothing
+    without = {f"adam/{name}-dyadic" for name in decays}
+    assert which(results, CONFORMS) == without
+    assert which(results, DEPARTS) == set(results) - without
+
+
+def test_what_a_class_does_not_have_is_refused() -> None:
+    """In a few words, for the first thing that it lacks."""
+    results = held(TorchBackend(torch.optim.AdamW), "paratrooper", "paratrooper/plain-*")
+    assert set(reasons(results).values()) == {"has no k"}
+    assert not which(results, CONFORMS, DEPARTS)
+    assert TorchBackend(torch.optim.SGD).supports(pr.Adam().spec) == "has no beta1"
+    assert TorchBackend(torch.optim.SGD).supports(pr.SGD(momentum=0.5).spec) is None
+    own = pr.LAMB().for_layers({"b": {"adapt": False}})
+    assert TorchBackend(torch.optim.Adam).supports(own.spec) == "has no adapt of layer 'b'"
+
+
+# ------------------------------------------------------------------ names
+
+
+class Synonyms(torch.optim.AdamW):  # type: ignore[misc]
+    """AdamW with other names, and some for its parent."""
+
+    def __init__(
+        self, params: Any, learning_rate: float, b1: float, b2: float, **more: Any
+    ) -> None:
+        super().__init__(params, learning_rate, betas=(b1, b2), **more)
+
+
+def test_names_are_found_in_parents_too() -> None:
+    """Where a class takes keywords for them."""
+    own, parents = accepted(Synonyms)
+    assert list(own) == ["learning_rate", "b1", "b2"]
+    assert {"lr", "betas", "eps", "weight_decay"} < set(parents)
+    results = held(TorchBackend(Synonyms), "adamw")
+    # Groups know neither b1 nor learning_rate.
+    assert set(reasons(results)) == {"adamw/layers-decimal", "adamw/layers-dyadic"}
+    assert which(results, CONFORMS) == set(results) - set(reasons(results))
+
+
+def test_a_function_gives_all_arguments() -> None:
+    """And what it gives matters."""
+    def named(hyper: dict[str, Any]) -> dict[str, Any]:
+        kept = {k: hyper[k] for k in ("lr", "eps", "weight_decay")}
+        return {**kept, "betas": (hyper["beta1"], hyper["beta2"])}
+
+    results = held(TorchBackend(torch.optim.AdamW, hyper=named), "adamw", "adamw/*-dyadic")
+    assert which(results, CONFORMS) == set(results)
+
+    def swapped(hyper: dict[str, Any]) -> dict[str, Any]:
+        return {**named(hyper), "betas": (hyper["beta2"], hyper["beta1"])}
+
+    results = held(TorchBackend(torch.optim.AdamW, hyper=swapped), "adamw", "adamw/plain-*")
+    assert which(results, DEPARTS) == set(results)
+
+
+@pytest.mark.parametrize(
+    ("hyper", "defaults", "wanted_kwargs", "missing"),
+    [
+        ({"beta1": 0.9, "beta2": 0.8}, {"betas": (0.9, 0.999)}, {"betas": (0.9, 0.8)}, ()),
+        ({"beta1": 0.9}, {"betas": (0.9, 0.999)}, {}, ("beta1",)),
+        ({"threshold": 5.0}, {"N_sma_threshhold": 5}, {"N_sma_threshhold": 5.0}, ()),
+        ({"warmup": "none"}, {"degenerated_to_sgd": True}, {"degenerated_to_sgd": False}, ()),
+        ({"warmup": "auto"}, {"degenerated_to_sgd": True}, {}, ("warmup",)),
+        # A number of steps, and a flag, that happen to be called so.
+        ({"warmup": "momentum"}, {"warmup": 500}, {}, ("warmup",)),
+        ({"dampening": 0.5}, {"dampening": False}, {}, ("dampening",)),
+        ({"cap": 3.5}, {"cap": "rectified"}, {"cap": 3.5}, ()),
+        ({"upper": 1.0}, {"trust_clip": False}, {"trust_clip": True}, ()),
+        ({"upper": 2.0}, {"trust_clip": False}, {}, ("upper",)),
+        ({"adapt": False}, {"adam": False}, {"adam": True}, ()),
+    ],
+)
+def test_values_find_arguments_of_their_kind(
+    hyper: dict[str, Any], defaults: dict[str, Any], wanted_kwargs: dict[str, Any],
+    missing: tuple[str, ...],
+) -> None:
+    """A name alone is not enough: the default tells what is meant by it."""
+    assert arguments(hyper, [defaults], {}, False) == (wanted_kwargs, missing)
+
+
+def test_the_decay_is_decoupled_where_the_algorithm_says_so() -> None:
+    """A flag for it is a translation, no option."""
+    for decoupled in (False, True):
+        kwargs, _ = arguments(
+            {"weight_decay": 0.1}, [{"weight_decay": 0.0, "weight_decouple": True}], {}, decoupled
+        )
+        assert kwargs == {"weight_decay": 0.1, "weight_decouple": decoupled}
+
+
+def test_a_part_of_the_algorithm_may_have_no_name() -> None:
+    """As it is published it needs none; of another value nobody could know."""
+    adam = TorchBackend(torch.optim.Adam)
+    assert adam.supports(pr.RAdam().spec) is None
+    assert adam.supports(pr.RAdam(threshold=5).spec) == "has no threshold"
+    assert TorchBackend(torch.optim.Adam, fixed={"threshold": 5.0}).supports(
+        pr.RAdam(threshold=5).spec
+    ) is None
+    assert adam.supports(pr.LAMB(upper=10.0).spec) == "has no upper"
+    assert adam.supports(pr.RAdamW(weight_decay=0.1, l2=0.1).spec) == "has no l2"
+    sgd = TorchBackend(torch.optim.SGD)
+    assert sgd.supports(pr.LARS(trust_coefficient=1.0).spec) is None
+    assert sgd.supports(pr.LARS(trust_coefficient=1.0, form="2019").spec) == "has no form"
+
+
+def test_the_constructor_may_refuse() -> None:
+    """Its ValueError says what it does not do."""
+    results = held(TorchBackend(torch.optim.SGD), "sgd", "nesterov/plain-*")
+    assert which(results, CONFORMS) == set(results)
+    why = TorchBackend(torch.optim.SGD).supports(pr.SGD(nesterov=True).spec)
+    assert why == "refuses: Nesterov momentum requires a momentum and zero dampening"
+
+
+def test_errors_are_the_optimizers_own() -> None:
+    """Nothing is made of them on the way."""
+    class Breaks(torch.optim.SGD):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            msg = "no step today"
+            raise ArithmeticError(msg)
+
+    results = held(TorchBackend(Breaks), "sgd", "sgd/plain-*")
+    assert which(results, RAISES) == set(results)
+    assert {r.detail for r in results.values()} == {"ArithmeticError: no step today"}
+
+
+# ------------------------------------------------------------------ odd optimizers
+
+
+class Wrapped(torch.optim.Optimizer):  # type: ignore[misc]
+    """Lookahead around AdamW, with what it remembers left to those that derive from it."""
+
+    def __init__(
+        self, params: Any, lr: float, betas: Any, eps: float, weight_decay: float, k: int = 6,
+        alpha: float = 0.5,
+    ) -> None:
+        self.inner = torch.optim.AdamW(params, lr, betas, eps, weight_decay)
+        super().__init__(self.inner.param_groups, {})
+        self.inner.param_groups = self.param_groups
+        self.k, self.alpha = k, alpha
+        self._begin([p for group in self.param_groups for p in group["params"]])
+
+    def _begin(self, params: Any) -> None:
+        for p in params:
+            self.state[p]["slow_buffer"] = p.detach().clone()
+        self.done = 0
+
+    def _slow(self, p: Any) -> Any:
+        return self.state[p]["slow_buffer"]
+
+    def _meets(self) -> bool:
+        self.done += 1
+        return self.done % self.k == 0
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Take a fast step, and some to the slow weights."""
+        self.inner.step()
+        if self._meets():
+            for group in self.param_groups:
+                for p in group["params"]:
+                    if p.grad is not None:
+                        self._slow(p).lerp_(p, self.alpha)
+                        p.copy_(self._slow(p))
+
+
+class Listed(Wrapped):
+    """Slow weights in lists by group, a phase counted up to k by group."""
+
+    def _begin(self, params: Any) -> None:
+        self.slow_weights = [
+            [p.detach().clone() for p in group["params"]] for group in self.param_groups
+        ]
+        for group in self.param_groups:
+            group["counter"] = 0
+
+    def _slow(self, p: Any) -> Any:
+        return next(
+            slow for of, group in zip(self.slow_weights, self.param_groups, strict=True)
+            for slow, q in zip(of, group["params"], strict=True) if q is p
+        )
+
+    def _meets(self) -> bool:
+        for group in self.param_groups:
+            group["counter"] = (group["counter"] + 1) % self.k
+        return bool(self.param_groups[0]["counter"] == 0)
+
+
+class Unnamed(Wrapped):
+    """Slow weights under a name that nobody knows, by the ids of the parameters."""
+
+    def _begin(self, params: Any) -> None:
+        self.anchors = {id(p): p.detach().clone() for p in params}
+        self.left = torch.tensor(0)
+
+    def _slow(self, p: Any) -> Any:
+        return self.anchors[id(p)]
+
+    def _meets(self) -> bool:
+        self.left += 1
+        return bool(self.left % self.k == 0)
+
+
+class Late(Wrapped):
+    """Slow weights are made when they are needed first, as timm and over9000 do."""
+
+    def _begin(self, params: Any) -> None:
+        self.done = 0
+
+    def _slow(self, p: Any) -> Any:
+        return self.state[p].setdefault("slow_buffer", p.detach().clone())
+
+
+class Hiding(Wrapped):
+    """Slow weights that cannot be seen from outside."""
+
+    def _begin(self, params: Any) -> None:
+        self.done = 0
+        anchors = {p: p.detach().clone() for p in params}
+        self.hidden: Callable[[Any], Any] = lambda p: anchors[p]
+
+    def _slow(self, p: Any) -> Any:
+        return self.hidden(p)
+
+
+class Miscounting(Wrapped):
+    """A count that cannot be set: it is where a generator stands."""
+
+    def _begin(self, params: Any) -> None:
+        super()._begin(params)
+        self.phases = iter(range(1, 10**9))
+
+    def _meets(self) -> bool:
+        return next(self.phases) % self.k == 0
+
+
+AROUND = {"inner": "adamw"}
+
+
+@pytest.mark.parametrize("family", [Wrapped, Listed, Unnamed])
+def test_slow_weights_and_counts_are_found_wherever_they_are(family: Any) -> None:
+    """By a name, or by what they hold; in states, groups, attributes, lists."""
+    backend = TorchBackend(family, fixed=AROUND)
+    results = held(backend, "lookahead")
+    assert backend.profile.inject
+    around = {case for case, r in results.items() if "wraps adamw, not " in r.detail}
+    assert which(results, CONFORMS) == set(results) - around
+    assert len(around) == 18
+    handle = backend.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
+    assert set(backend.read(handle)) == {"theta", "m", "v", "slow"}
+
+
+LOOK = pr.Lookahead(inner=pr.AdamW(), k=3, alpha=0.25)
+
+
+def state_of(ours: Any, x: Any, t: int) -> dict[str, Any]:
+    """Return a state after t steps."""
+    return {"t": t, **{slot: {"x": x * (i + 2)} for i, slot in enumerate(ours.slots())}}
+
+
+@pytest.mark.parametrize(
+    ("family", "why"),
+    [
+        (Hiding, "slow is not found"),
+        (Miscounting, "it goes on with another theta than one that took the steps"),
+    ],
+)
+def test_what_cannot_be_set_is_said(family: Any, why: str) -> None:
+    """The profile has no injection then, and first steps are checked alone."""
+    backend = TorchBackend(family, fixed=AROUND)
+    with pytest.raises(Unsupported, match=why):
+        backend.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
+    assert not backend.profile.inject
+    results = held(backend, "lookahead", "lookahead/plain-decimal")
+    assert which(results, CONFORMS) == set(results)
+    assert [r.steps for r in results.values()] == [1]
+
+
+def test_functions_reach_what_is_hidden() -> None:
+    """A function that reads alone shows a slot, and cannot set it."""
+    anchors: dict[Any, Any] = {}
+
+    class Remote(Wrapped):
+        def _begin(self, params: Any) -> None:
+            self.done = 0
+            anchors.update({p: p.detach().clone() for p in params})
+
+        def _slow(self, p: Any) -> Any:
+            return anchors[p]
+
+    state: dict[str, Any] = {
+        "slow": (lambda optimizer, p: anchors[p], lambda optimizer, p, x: anchors[p].copy_(x)),
+        "t": (lambda optimizer: optimizer.done, lambda optimizer, t: setattr(optimizer, "done", t)),
+    }
+    results = held(TorchBackend(Remote, fixed=AROUND, state=state), "lookahead", "*/sync-decimal")
+    assert which(results, CONFORMS) == set(results)
+    seen = TorchBackend(Remote, fixed=AROUND, state={"slow": state["slow"][0]})
+    handle = seen.start(LOOK.spec, {"x": np.ones(3)})
+    assert np.array_equal(seen.read(handle)["slow"]["x"], np.ones(3))
+    with pytest.raises(Unsupported, match="its state cannot be set"):
+        seen.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
+
+
+def test_a_late_start_is_not_helped() -> None:
+    """Slow weights are set only where the optimizer would have some by then."""
+    results = held(TorchBackend(Late, fixed=AROUND), "lookahead", "lookahead/*-decimal")
+    assert which(results, DEPARTS) == {"lookahead/first-sync-decimal"}
+    assert results["lookahead/first-sync-decimal"].t == 5
+
+
+# ------------------------------------------------------------------ the protocol in detail
+
+
+def adamw(**options: Any) -> TorchBackend:
+    """Return a backend."""
+    return TorchBackend(torch.optim.AdamW, **options)
+
+
+def course(backend: TorchBackend, handle: Handle, steps: int = 5) -> Handle:
+    """Take some steps."""
+    rng = np.random.default_rng(1)
+    for _ in range(steps):
+        g = rng.normal(size=3).astype(np.float32)
+        handle = backend.step(handle, {"x": g}, 0.1) or handle
+    return handle
+
+
+START = {"x": np.array([1.0, -2.0, 0.5], dtype=np.float32)}
+
+
+def test_what_is_passed_in_is_left_alone_and_what_is_read_is_a_copy() -> None:
+    """Arrays that are shut are good enough."""
+    backend, params, g = adamw(), dict(START), np.ones(3, dtype=np.float32)
+    params["x"].flags.writeable = False
+    handle = backend.start(pr.AdamW().spec, params)
+    before = backend.read(handle)
+    assert backend.step(handle, {"x": g}, 0.1) is None
+    read = backend.read(handle)
+    assert np.array_equal(before["theta"]["x"], START["x"])
+    assert np.array_equal(g, np.ones(3))
+    kept = {slot: layers["x"].copy() for slot, layers in read.items()}
+    course(backend, handle)
+    assert all(np.array_equal(read[slot]["x"], kept[slot]) for slot in kept)
+    assert set(before) == {"theta"}
+    assert set(read) == {"theta", "m", "v"}
+
+
+def test_a_state_goes_in_as_it_comes_out() -> None:
+    """Bit for bit, in each dtype, and with its count."""
+    for dtype in ("float64", "float32", "float16", "bfloat16"):
+        backend = adamw(dtype=dtype)
+        array = np.dtype("float32" if dtype == "bfloat16" else dtype)
+        x = START["x"].astype(array)
+        state = state_of(pr.AdamW(), x * x, t=7)
+        handle = backend.start(pr.AdamW().spec, {"x": x}, state)
+        read = backend.read(handle)
+        for slot, layers in {"theta": {"x": x}, "m": state["m"], "v": state["v"]}.items():
+            assert read[slot]["x"].dtype == array
+            assert np.array_equal(read[slot]["x"], layers["x"])
+        assert {int(s["step"]) for s in handle.optimizer.state.values()} == {7}
+
+
+def test_handles_live_side_by_side() -> None:
+    """Steps of one do nothing to another."""
+    backend = adamw()
+    one = backend.start(pr.AdamW().spec, START)
+    two = backend.start(pr.AdamW(eps=0.5).spec, START)
+    alone = backend.read(course(backend, backend.start(pr.AdamW().spec, START)))
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        g = rng.normal(size=3).astype(np.float32)
+        backend.step(one, {"x": g}, 0.1)
+        backend.step(two, {"x": g}, 0.1)
+    assert all(np.array_equal(backend.read(one)[s]["x"], alone[s]["x"]) for s in alone)
+    assert not np.array_equal(backend.read(two)["theta"]["x"], alone["theta"]["x"])
+
+
+def test_a_frozen_layer_reads_as_before() -> None:
+    """Torch has no state for it yet."""
+    backend = adamw()
+    params = {"x": START["x"], "y": np.ones(2, dtype=np.float32)}
+    handle = backend.start(pr.AdamW().spec, params)
+    backend.step(handle, {"x": np.ones(3, dtype=np.float32), "y": None}, 0.1)
+    read = backend.read(handle)
+    assert np.array_equal(read["theta"]["y"], params["y"])
+    assert not read["m"]["y"].any()
+    assert read["m"]["x"].all()
+
+
+def test_layers_keep_their_share_of_the_rate() -> None:
+    """In a group each."""
+    ours = pr.SGD(lr=0.5).for_layers({"y": {"lr": 0.25}, "z": {"weight_decay": 0.5}})
+    backend = TorchBackend(torch.optim.SGD, dtype="float64")
+    handle = backend.start(ours.spec, {k: np.ones(1) for k in "xyz"})
+    assert [g["lr"] for g in handle.optimizer.param_groups] == [0.5, 0.25, 0.5]
+    backend.step(handle, {k: np.ones(1) for k in "xyz"}, 0.125)
+    assert [g["lr"] for g in handle.optimizer.param_groups] == [0.125, 0.0625, 0.125]
+    theta = backend.read(handle)["theta"]
+    assert [theta[k][0] for k in "xyz"] == [0.875, 0.9375, 1 - 0.125 * 1.5]
+
+
+def test_a_rate_of_zero_is_no_step() -> None:
+    """Some refuse to begin with it; schedules end there all the same."""
+    class Refuses(torch.optim.AdamW):  # type: ignore[misc]
+        def __init__(self, params: Any, lr: float = 1e-3, **more: Any) -> None:
+            if lr <= 0:
+                msg = "lr is to be positive"
+                raise ValueError(msg)
+            super().__init__(params, lr=lr, **more)
+
+    for family in (torch.optim.AdamW, Refuses):
+        backend = TorchBackend(family)
+        handle = backend.start(pr.AdamW(lr=0.0).spec, START)
+        backend.step(handle, {"x": np.ones(3, dtype=np.float32)}, 0.0)
+        assert np.array_equal(backend.read(handle)["theta"]["x"], START["x"])
+
+
+def test_a_changed_gradient_shows() -> None:
+    """Whether it was written to or replaced; one that is dropped is none."""
+    class Writes(torch.optim.SGD):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            super().step()
+            self.param_groups[0]["params"][0].grad[1] = 7.0
+
+    class Replaces(torch.optim.SGD):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            super().step()
+            p = self.param_groups[0]["params"][0]
+            p.grad = p.grad.clone()
+            p.grad[1] = 7.0
+
+    class Drops(torch.optim.SGD):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            super().step()
+            self.zero_grad()
+
+    for family, after in ((Writes, [1, 7, 1]), (Replaces, [1, 7, 1]), (Drops, [1, 1, 1])):
+        backend, g = TorchBackend(family), np.ones(3, dtype=np.float32)
+        backend.step(backend.start(pr.SGD().spec, START), {"x": g}, 0.1)
+        assert g.tolist() == after
+
+
+def test_reloading_goes_on_and_forgetting_shows() -> None:
+    """The parameters are kept, the state is the optimizer's to save."""
+    class Forgets(torch.optim.AdamW):  # type: ignore[misc]
+        def load_state_dict(self, state_dict: Any) -> None:
+            super().load_state_dict({**state_dict, "state": {}})
+
+    for family, same in ((torch.optim.AdamW, True), (Forgets, False)):
+        backend = TorchBackend(family)
+        one = course(backend, backend.start(pr.AdamW().spec, START))
+        two = backend.reload(one)
+        assert two.optimizer is not one.optimizer
+        assert np.array_equal(backend.read(two)["theta"]["x"], backend.read(one)["theta"]["x"])
+        read = [backend.read(course(backend, handle, steps=2)) for handle in (one, two)]
+        assert np.array_equal(read[0]["theta"]["x"], read[1]["theta"]["x"]) == same
+
+
+def test_steps_may_be_taken_on_another_thread() -> None:
+    """The kit does so; gradient mode is a thread's own."""
+    backend, found = adamw(), {}
+    handle = backend.start(pr.AdamW().spec, START)
+    thread = threading.Thread(target=lambda: found.update(course(backend, handle).params))
+    thread.start()
+    thread.join()
+    assert found
+    alone = backend.read(course(backend, backend.start(pr.AdamW().spec, START)))
+    assert np.array_equal(backend.read(handle)["theta"]["x"], alone["theta"]["x"])
+
+
+# ------------------------------------------------------------------ profiles and names
+
+
+class Float32State(torch.optim.Optimizer):  # type: ignore[misc]
+    """SGD with momentum that keeps its buffer, and computes, in float32."""
+
+    def __init__(self, params: Any, lr: float = 0.1, momentum: float = 0.5) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Take a step."""
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                g, state = p.grad.float(), self.state[p]
+                buffer = state.setdefault("momentum_buffer", torch.zeros_like(g))
+                buffer.mul_(group["momentum"]).add_(g)
+                p.copy_(p.float() - group["lr"] * buffer)
+
+
+def test_a_state_wider_than_its_parameters_is_declared_so() -> None:
+    """So that its numbers may be read, and set, as they are."""
+    backend = TorchBackend(Float32State, dtype="bfloat16")
+    assert backend.profile == Profile(dtype="bfloat16", slots={"u": "float32"})
+    assert TorchBackend(Float32State).profile == Profile()
+    third = np.full(3, 1 / 3, dtype=np.float32)
+    handle = backend.start(pr.SGD(momentum=0.5).spec, START, {"t": 3, "u": {"x": third}})
+    assert np.array_equal(backend.read(handle)["u"]["x"], third)
+    assert handle.params["x"].dtype == torch.bfloat16
+
+
+def test_declared_profiles_win() -> None:
+    """Tensors have the dtype in which the parameters are stored."""
+    declared = Profile(dtype="float32", slots={"theta": "bfloat16", "g": "bfloat16"})
+    backend = TorchBackend(torch.optim.SGD, profile=declared)
+    assert (backend.profile, backend.dtype) == (declared, "bfloat16")
+    assert TorchBackend(torch.optim.Adam, options={"capturable": True}).profile.scalars == "mixed"
+
+
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: adamw(), "torch.optim.AdamW"),
+        (lambda: adamw(options={"foreach": True}), "torch.optim.AdamW(foreach=True)"),
+        (lambda: adamw(name="mine"), "mine"),
+        (lambda: TorchBackend(Wrapped), f"{__name__}.Wrapped"),
+    ],
+)
+def test_names_and_versions_stand_in_reports(make: Callable[[], TorchBackend], name: str) -> None:
+    """The shortest path that leads to the class."""
+    assert make().name == name
+    assert adamw().versions == {"torch": str(torch.__version__)}
+
+
+def test_torch_is_imported_by_those_who_use_it() -> None:
+    """Not by the kit."""
+    program = (
+        "import sys; from paratrooper_ref.conformance import TorchBackend;"
+        "TorchBackend(dict); assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
