@@ -44,11 +44,12 @@ class Paratrooper(torch.optim.Optimizer):
         eps: float = 1e-8, weight_decay: float = 1e-3, l2: float | None = None, k: int = 6,
         alpha: float = 0.5, threshold: float = 5.0, warmup: str = "auto", lower: float = 1.0,
         cap: float | str = "rectified", eps_inside_root: bool = True, foreach: bool = False,
+        adapt: bool = True,
     ) -> None:
         super().__init__(params, {
             "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "l2": l2, "k": k,
             "alpha": alpha, "threshold": threshold, "warmup": warmup, "lower": lower, "cap": cap,
-            "eps_inside_root": eps_inside_root, "foreach": foreach, "adapt": True,
+            "eps_inside_root": eps_inside_root, "foreach": foreach, "adapt": adapt,
         })
 
     @torch.no_grad()
@@ -63,8 +64,9 @@ class Paratrooper(torch.optim.Optimizer):
         for group in self.param_groups:
             moving = [p for p in group["params"] if p.grad is not None]
             if moving:
+                update = many if group["foreach"] else one_by_one
                 grads, states = [p.grad for p in moving], [self.state[p] for p in moving]
-                self.update(t, group, shared(t, group), moving, grads, states)
+                update(t, group, shared(t, group), moving, grads, states)
         return loss
 
     def _count(self) -> int:
@@ -88,22 +90,19 @@ class Paratrooper(torch.optim.Optimizer):
         if not undecided or not (chosen or grads):
             return
         if not chosen:
-            beta1, beta2 = self.defaults["betas"]
-            squares = sum(torch.linalg.vector_norm(g).item() ** 2 for g in grads)
-            h = squares / (sum(g.numel() for g in grads) * ((1 - beta1) / (1 - beta2)) ** 2)
-            chosen = {"momentum" if h <= 0.5 else "none"}
+            chosen = {first_batch(grads, *self.defaults["betas"])}
         for group in undecided:
             (group["warmup"],) = chosen
             if chosen == {"none"} and 2 / (1 - group["betas"][1]) - 1 <= group["threshold"]:
                 msg = "Paratrooper never moves: rho stays below its threshold; raise beta2"
                 warnings.warn(msg, stacklevel=4)
 
-    def update(
-        self, t: int, group: Group, by: Shared, params: list[Tensor], grads: list[Tensor],
-        states: list[State],
-    ) -> None:
-        """Take the step of those parameters of a group that have a gradient."""
-        (many if group["foreach"] else one_by_one)(t, group, by, params, grads, states)
+
+def first_batch(grads: list[Tensor], beta1: float, beta2: float) -> str:
+    """Return how a model with these first gradients is to warm up."""
+    squares = sum(torch.linalg.vector_norm(g).item() ** 2 for g in grads)
+    h = squares / (sum(g.numel() for g in grads) * ((1 - beta1) / (1 - beta2)) ** 2)
+    return "momentum" if h <= 0.5 else "none"
 
 
 class Shared(NamedTuple):

@@ -1,0 +1,3 @@
+"""No tests here, and no doctests: each module needs a framework that may not be installed."""
+
+collect_ignore_glob = ["*"]
