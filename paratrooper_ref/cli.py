@@ -1,4 +1,4 @@
-"""The command line: run, explain, plot, golden.
+"""The command line: run, explain, plot, golden, check, infer, attribute, kill, variants.
 
 Exit status: 0 success, 1 a check failed, 2 bad usage or input (one line on stderr), 3 there was
 nothing to check, 130 interrupted.
@@ -26,6 +26,7 @@ import numpy as np
 
 from paratrooper_ref import __version__
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
+from paratrooper_ref.conformance import commands as conformance
 from paratrooper_ref.explain import explain, number
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden.commands import add_verbs
@@ -177,6 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: paratrooper-ref golden verify --prove",
     )
     golden.verbs = add_verbs(golden, _Parser)
+    conformance.add_verbs(verbs)
     return parser
 
 

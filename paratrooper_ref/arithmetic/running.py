@@ -444,8 +444,9 @@ class Formed(Kind):
 def joined(first: Any, *others: Any) -> Any:
     """Return numbers evaluated in one of several ways, with a bound that covers all of them.
 
-    All stand for the same real numbers.  A way that has no bound where the first has one (it
-    divides by zero, or overflows) is not taken by whoever gets through, and does not count.
+    All stand for the same real numbers; a way that cannot (another line that it takes for
+    granted is changed) is left out.  So is one that has no bound where the first has one: it
+    divides by zero, or overflows, and is not taken by whoever gets through.
 
     Examples
     --------
@@ -461,8 +462,10 @@ def joined(first: Any, *others: Any) -> Any:
     error = first.error
     for other in others:
         other = first.taking(other)
-        reach = other.error + abs(other.value - first.value)
-        error = _where(np.isfinite(reach) & (reach > error), reach, error)
+        apart = abs(other.value - first.value)
+        reach = other.error + apart
+        same = apart <= first.error + other.error
+        error = _where(np.isfinite(reach) & (reach > error) & same, reach, error)
     return Running(first.value, error, first.format)
 
 

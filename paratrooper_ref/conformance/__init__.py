@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from paratrooper_ref.conformance.optax import OptaxBackend
     from paratrooper_ref.conformance.process import ProcessBackend
     from paratrooper_ref.conformance.pytest import conformance
-    from paratrooper_ref.conformance.torch import TorchBackend
+    from paratrooper_ref.conformance.torch_backend import TorchBackend
 
 LAZILY: Final = {
     "KernelBackend": "kernel",
     "OptaxBackend": "optax",
     "ProcessBackend": "process",
-    "TorchBackend": "torch",
+    "TorchBackend": "torch_backend",
     "conformance": "pytest",
 }
 """Names whose modules need what the kit does not: imported when they are asked for."""

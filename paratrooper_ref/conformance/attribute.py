@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -12,7 +13,7 @@ from paratrooper_ref.conformance import bounds, wanted
 from paratrooper_ref.conformance.edits import edits
 from paratrooper_ref.conformance.gate import Taken, with_hyper
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.verdict import Like
+from paratrooper_ref.conformance.verdict import Constant, Like
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import evaluated
 from paratrooper_ref.variants import VARIANTS, Variant, VariantError, changed
@@ -20,13 +21,16 @@ from paratrooper_ref.variants import VARIANTS, Variant, VariantError, changed
 FEW: Final = 6  # steps on which candidates are tried before all
 MANY: Final = 60
 APART: Final = 100.0  # bounds away, in plain doubles, from which on a candidate is out
+REACH: Final = 50  # powers of two in which a constant is looked for
+REFINED: Final = 2  # times that a constant is put in the middle of its interval
+NUDGE: Final = 2.0**-20  # share of a constant by which it is moved to see what that does
 ERRORS: Final = (ArithmeticError, LookupError, NameError, TypeError, ValueError, AttributeError)
 
 
-def likes(taken: Iterable[Taken], profile: Profile) -> list[Like]:
-    """Return the known variants that explain every step, best first; failing that, edits.
-
-    ``misfit`` is the largest error over bound of what a variant says; at most 1, it explains.
+def explained(
+    taken: Iterable[Taken], profile: Profile
+) -> tuple[list[Like], list[Constant]]:
+    """Return what explains every step: known variants, or else a constant, or else an edit.
 
     Parameters
     ----------
@@ -37,23 +41,42 @@ def likes(taken: Iterable[Taken], profile: Profile) -> list[Like]:
     steps = sorted(taken, key=lambda step: -step.worst)
     off = [step for step in steps if step.worst > 1]
     if not off:
-        return []
+        return [], []
+    known = [v for v in VARIANTS.values() if v.kind != "form" and v.fits(off[0].optimizer)]
+    if likes := _explaining(known, steps, profile):
+        return likes, []
+    if found := constants(steps, profile):
+        return [], found
+    return _explaining(list(edits(off[0].optimizer)), steps, profile), []
+
+
+def _explaining(variants: list[Variant], steps: list[Taken], profile: Profile) -> list[Like]:
+    """Return the variants that explain all steps, best first."""
+    off = [step for step in steps if step.worst > 1]
     few, many = _spread(off, FEW), [*_spread(off, MANY), *steps[len(off) :]]
-    fits = [v for v in VARIANTS.values() if v.kind != "form" and v.fits(off[0].optimizer)]
-    found = _explaining(fits, few, many, profile)
-    return found or _explaining(list(edits(off[0].optimizer)), few, many, profile)
-
-
-def _explaining(
-    variants: list[Variant], few: list[Taken], many: list[Taken], profile: Profile
-) -> list[Like]:
     left = [v for v in variants if all(_plausible(v, step, profile) for step in few)]
     left = [v for v in left if misfit(v, few, profile) <= 1]
+    left = [v for v in left if all(_plausible(v, step, profile) for step in many)]
     found = [(misfit(v, many, profile), v) for v in left]
     return [
-        Like(variant=v.name, kind=v.kind, misfit=worst, line=v.line, seen=v.seen, link=v.link)
+        Like(
+            variant=v.name, kind=v.kind, misfit=worst, tags=lines_of(v), was=v.was, line=v.line,
+            seen=v.seen, link=v.link,
+        )
         for worst, v in sorted(found, key=lambda pair: pair[0]) if worst <= 1
     ]
+
+
+def lines_of(variant: Variant) -> tuple[str, ...]:
+    """Return what the lines are about that a variant changes.
+
+    Examples
+    --------
+    >>> lines_of(VARIANTS["adam.eps_hat"])
+    ('denominator',)
+    """
+    heads = (was.partition(" = ")[0].split(" ")[0] for was, _ in variant.changes)
+    return tuple(dict.fromkeys("branch" if head in ("if", "elif") else head for head in heads))
 
 
 def misfit(variant: Variant, steps: Sequence[Taken], profile: Profile) -> float:
@@ -97,7 +120,7 @@ def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
 def _plausible(variant: Variant, step: Taken, profile: Profile) -> bool:
     """Return whether plain doubles do not rule a variant out."""
     if not variant.fits(step.optimizer):
-        return False
+        return step.worst <= 1
     try:
         names = _doubles(changed(step.optimizer, variant), step)
     except (*ERRORS, VariantError):
@@ -128,60 +151,184 @@ def _spread(steps: list[Taken], most: int) -> list[Taken]:
     return [steps[round(i * (len(steps) - 1) / (most - 1))] for i in range(most)]
 
 
-def constants(taken: Iterable[Taken], profile: Profile) -> dict[str, list[tuple[float, float]]]:
-    """Return hyperparameters with which, at another value, every step would be right.
+def constants(steps: list[Taken], profile: Profile) -> list[Constant]:
+    """Return the hyperparameters that, at another value, explain every step.
 
-    Each with (its value, the value that explains) of one case after another.
+    The other value is a multiple of the one that was given, or always the same.
     """
-    off = _spread([step for step in taken if step.worst > 1], FEW)
-    if not off:
-        return {}
-    found = {}
-    for name, value in off[0].optimizer.hyper().items():
-        if type(value) is not float or not math.isfinite(value):
-            continue
-        pairs = [_solved(name, step, profile) for step in off]
-        if all(pair is not None for pair in pairs):
-            found[name] = [pair for pair in pairs if pair is not None]
+    off = [step for step in steps if step.worst > 1]
+    found = []
+    for name, value in off[0].optimizer.hyper().items() if off else ():
+        if type(value) is float and math.isfinite(value):
+            tried = (_constant(name, steps, profile, multiple=m) for m in (True, False))
+            found += [c for c in tried if c is not None][:1]
     return found
 
 
-def _solved(name: str, step: Taken, profile: Profile) -> tuple[float, float] | None:
-    """Return the value of a hyperparameter that explains a step, if there is one."""
-    optimizer = step.optimizer
-    value = optimizer.hyper().get(name)
-    at = max(step.shares, key=lambda s: s.share)
-    if type(value) is not float or any(name in dict(own) for _, own in optimizer.layers):
+def _constant(
+    name: str, steps: list[Taken], profile: Profile, *, multiple: bool
+) -> Constant | None:
+    """Return the value of a hyperparameter that explains all steps, if there is one.
+
+    The step that is off most tells it to within the rounding of one number; then every number
+    of some steps says in which interval it has to be.
+    """
+    off = [step for step in steps if step.worst > 1 and not _owned(name, step)]
+    few = _spread(off, FEW)
+    if not few or math.isnan(_given(name, few[0])):
         return None
+    x, given = _solved(name, few[0], profile), _given(name, few[0])
+    if x is None or (multiple and not given):
+        return None
+    constant = Constant(name=name, given=given, found=x, multiple=multiple)
+    for _ in range(REFINED):
+        least, most = -math.inf, math.inf
+        for step in few:
+            below, above = _interval(constant, step)
+            least, most = max(least, below), min(most, above)
+        middle = least + (most - least) / 2
+        if not math.isfinite(middle):
+            return None
+        constant = replace(constant, found=constant.found * (1 + middle))
+    fine = all(_left(constant, step, profile) <= 1 for step in (*few, *steps))
+    return constant if fine else None
+
+
+def _owned(name: str, step: Taken) -> bool:
+    return name != "lr" and any(name in dict(own) for _, own in step.optimizer.layers)
+
+
+def _interval(constant: Constant, step: Taken) -> tuple[float, float]:
+    """Return by what share of itself, least and most, a constant may change, says a step."""
+    nudged = replace(constant, found=constant.found * (1 + NUDGE))
+    try:
+        here, there = (_said(c, step) for c in (constant, nudged))
+    except ERRORS:
+        return -math.inf, math.inf
+    least, most = -math.inf, math.inf
+    for layer, found in here.items():
+        for slot in ("theta", *step.question.slots):
+            got = step.shown[layer].get(slot)
+            if got is None:
+                continue
+            slope = (np.ravel(there[layer][slot]) - np.ravel(found[slot])) / NUDGE
+            seen = slope != 0
+            if not seen.any():
+                continue
+            error = np.broadcast_to(step.bounds[layer][slot].error, slope.shape)
+            middle = ((np.ravel(got) - np.ravel(found[slot])) / np.where(seen, slope, 1))[seen]
+            reach = (error / np.where(seen, abs(slope), 1))[seen]
+            least = max(least, float((middle - reach).max()))
+            most = min(most, float((middle + reach).min()))
+    return least, most
+
+
+def _said(constant: Constant, step: Taken) -> dict[str, dict[str, Any]]:
+    """Return the lines of a step, in doubles, with another value of a constant."""
+    optimizer, lr = _at(constant.name, _value(constant, step), step)
+    asked = step.question
+    names, _ = evaluated(optimizer, asked.state, asked.grads, lr, lambda layer, slot, x: x)
+    return names
+
+
+def _value(constant: Constant, step: Taken) -> float:
+    given = _given(constant.name, step)
+    return given * (constant.found / constant.given) if constant.multiple else constant.found
+
+
+def _given(name: str, step: Taken) -> float:
+    value = step.question.lr if name == "lr" else step.optimizer.hyper().get(name)
+    return float(value) if isinstance(value, float) else math.nan
+
+
+def _at(name: str, x: float, step: Taken) -> tuple[Optimizer, float]:
+    """Return the optimizer and the rate of a step with another value of a hyperparameter."""
+    if name == "lr":
+        return step.optimizer, x
+    return with_hyper(step.optimizer, {name: x}), step.question.lr
+
+
+def _left(constant: Constant, step: Taken, profile: Profile) -> float:
+    """Return the error over bound that is left in a step if a constant is what is wrong."""
+    given = _given(constant.name, step)
+    if _owned(constant.name, step):
+        return 0.0  # layers have values of their own: nothing is said of those
+    if math.isnan(given):
+        return step.worst
+    try:
+        optimizer, lr = _at(constant.name, _value(constant, step), step)
+    except ERRORS:  # a value that is not admitted
+        return math.inf
+    return _off(optimizer, replace(step, question=replace(step.question, lr=lr)), profile)
+
+
+def _solved(name: str, step: Taken, profile: Profile) -> float | None:
+    """Return the value of a hyperparameter with which the worst number would be right."""
+    at = max(step.shares, key=lambda s: s.share)
+    asked = step.question
 
     def off(x: float) -> float:
-        asked = step.question
-        lr = x if name == "lr" else asked.lr
-        other = optimizer if name == "lr" else with_hyper(optimizer, {name: x})
-        names, _ = evaluated(other, asked.state, asked.grads, lr, lambda layer, slot, a: a)
+        optimizer, lr = _at(name, x, step)
+        names, _ = evaluated(optimizer, asked.state, asked.grads, lr, lambda layer, slot, a: a)
         return float(np.ravel(names[at.layer][at.tag])[at.index]) - at.got
 
-    start = step.question.lr if name == "lr" else value
-    x = _root(off, start)
-    if x is None:
-        return None
-    asked = step.question
-    lr = x if name == "lr" else asked.lr
-    other = optimizer if name == "lr" else with_hyper(optimizer, {name: x})
-    moved = Taken(**{**vars(step), "question": type(asked)(**{**vars(asked), "lr": lr})})
-    return (start, x) if _off(other, moved, profile) <= 1 else None
+    if _below_one(name, step.optimizer):  # 0.999 is to be told from 0.9999
+        gap = _root(lambda gap: off(1 - gap), 1 - _given(name, step))
+        return None if gap is None else 1 - gap
+    return _root(off, _given(name, step))
+
+
+def _below_one(name: str, optimizer: Optimizer) -> bool:
+    return any(
+        field.name == name and "range" in field.metadata and field.metadata["range"].most == 1
+        for field in optimizer.declared()
+    )
 
 
 def _root(function: Callable[[float], float], start: float) -> float | None:
-    """Return a zero near a number, by secants."""
+    """Return a positive zero, that nearest to a number in powers of two; None if there is none."""
+    begin = abs(start) or 2.0**-10
+    ends = _bracket(function, begin)
+    if ends is None:
+        return None
+    (a, f), (b, _) = ends
+    for _ in range(80):
+        middle = math.sqrt(a) * math.sqrt(b)
+        if middle in (a, b):
+            middle = a + (b - a) / 2
+        if middle in (a, b):
+            break
+        value = _valued(function, middle)
+        if value is None:
+            return None
+        if (value > 0) == (f > 0):
+            a, f = middle, value
+        else:
+            b = middle
+    return b if b != start else None
+
+
+Point = tuple[float, float]
+
+
+def _bracket(function: Callable[[float], float], begin: float) -> tuple[Point, Point] | None:
+    """Return two neighbours in a row of powers of two between which the sign changes."""
+    here = _valued(function, begin)
+    sides: dict[float, tuple[float, float | None]]
+    sides = {2.0: (begin, here), 0.5: (begin, here)}
+    for _ in range(REACH):
+        for factor, (x, value) in sides.items():
+            new = x * factor
+            reached = _valued(function, new)
+            sides[factor] = (new, reached)
+            if value is not None and reached is not None and (value > 0) != (reached > 0):
+                return (x, value), (new, reached)
+    return None
+
+
+def _valued(function: Callable[[float], float], x: float) -> float | None:
     try:
-        a, b = start, start * (1 + 2.0**-20) or 2.0**-20
-        f, g = function(a), function(b)
-        for _ in range(40):
-            if g == 0 or f == g:
-                break
-            a, b, f = b, b - g * (b - a) / (g - f), g
-            g = function(b)
+        value = function(x)
     except ERRORS:
         return None
-    return b if math.isfinite(b) and b != start else None
+    return value if math.isfinite(value) else None

@@ -88,8 +88,8 @@ def _instead(node: ast.expr, known: set[str]) -> Iterator[ast.expr]:
         yield node.right
         yield node.left
         if isinstance(node.op, ast.Pow):
-            for step in (ast.Sub(), ast.Add()):
-                yield ast.BinOp(node.left, ast.Pow(), ast.BinOp(node.right, step, ast.Constant(1)))
+            for op in (ast.Sub(), ast.Add()):
+                yield ast.BinOp(node.left, ast.Pow(), ast.BinOp(node.right, op, ast.Constant(1)))
         elif type(node.op) in _OPPOSITE:
             yield ast.BinOp(node.left, _OPPOSITE[type(node.op)](), node.right)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
@@ -98,17 +98,17 @@ def _instead(node: ast.expr, known: set[str]) -> Iterator[ast.expr]:
         yield node.body
         yield node.orelse
     elif isinstance(node, ast.Compare):
-        for op in (ast.Gt(), ast.GtE(), ast.Lt(), ast.NotEq(), ast.Eq()):
-            yield ast.Compare(node.left, [op], node.comparators)
+        for other in (ast.Gt(), ast.GtE(), ast.Lt(), ast.NotEq(), ast.Eq()):
+            yield ast.Compare(node.left, [other], node.comparators)
     elif isinstance(node, ast.Constant) and type(node.value) is int:
-        for other in (node.value - 1, node.value + 1):
-            yield ast.Constant(other)
+        for step in (-1, 1):
+            yield ast.Constant(node.value + step)
     elif isinstance(node, ast.Name):
         for family in _ALIKE:
             if node.id in family:
-                for other in family:
-                    if other != node.id and (other in known or other in TAGS):
-                        yield ast.Name(other, ast.Load())
+                for name in family:
+                    if name != node.id and (name in known or name in TAGS):
+                        yield ast.Name(name, ast.Load())
         if node.id == "t":
             yield ast.BinOp(node, ast.Sub(), ast.Constant(1))
             yield ast.BinOp(node, ast.Add(), ast.Constant(1))

@@ -30,7 +30,7 @@ from paratrooper_ref.conformance.verdict import (
     Share,
 )
 from paratrooper_ref.conformance.watch import HungError, Watch
-from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.golden.corpus import Corpus, Entry
 from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer
 from paratrooper_ref.optimizers.hyper import nearest
@@ -57,8 +57,8 @@ class Taken:
         return max(share.share for share in self.shares)
 
 
-def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -> list[Golden]:
-    """Return the cases of an algorithm, in order.
+def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -> list[str]:
+    """Return the names of the cases of an algorithm, in order.
 
     Parameters
     ----------
@@ -67,6 +67,7 @@ def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
         "nesterov" or "lars_2019".
     corpus : Corpus
     tier : {"core", "full", "all"}
+        Cases of the full tier are there once they are generated.
     only : str
         A pattern of names.
 
@@ -76,22 +77,32 @@ def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
         If there is no such algorithm, or no such case.
     """
     entries = [e for e in corpus.manifest().cases.values() if tier in (e.tier, "all")]
-    groups = {entry.case.partition("/")[0] for entry in entries}
-    if algorithm not in OPTIMIZERS and algorithm not in groups:
-        known = nearest(algorithm, sorted(groups | set(OPTIMIZERS)))
+    by_group: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if corpus.present(entry):
+            by_group.setdefault(entry.case.partition("/")[0], []).append(entry)
+    if algorithm not in OPTIMIZERS and algorithm not in by_group:
+        known = nearest(algorithm, sorted({*by_group, *OPTIMIZERS}))
         msg = f"conformance needs an algorithm, got algorithm={algorithm!r}; {known}"
         raise ValueError(msg)
-    found: list[Golden] = []
-    for group in sorted(groups):
-        of_group = [e for e in entries if e.case.partition("/")[0] == group and corpus.present(e)]
-        same = algorithm == group or (
-            algorithm in OPTIMIZERS and corpus.load(of_group[0]).spec["algorithm"] == algorithm
-        )
-        found += [corpus.load(e) for e in of_group if same and fnmatchcase(e.case, only)]
+    found = [
+        entry.case
+        for group, of_group in by_group.items()
+        if group == algorithm
+        or (algorithm in OPTIMIZERS and corpus.load(of_group[0]).spec["algorithm"] == algorithm)
+        for entry in of_group
+        if fnmatchcase(entry.case, only)
+    ]
     if not found:
         msg = f"conformance needs cases, got none of {algorithm} in the {tier} tier for {only!r}"
         raise ValueError(msg)
-    return found
+    return sorted(found)
+
+
+def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -> list[Golden]:
+    """Return the cases of an algorithm, in order; see `names`."""
+    entries = corpus.manifest().cases
+    return [corpus.load(entries[name]) for name in names(algorithm, corpus, tier, only)]
 
 
 class Gate:
@@ -135,14 +146,16 @@ class Gate:
         began = time.perf_counter()
         taken: list[Taken] = []
         self.taken[golden.case] = taken
-        verdict, detail, t, departure, asked = CONFORMS, "", None, None, None
-        skipped = ""
+        verdict, detail, skipped = CONFORMS, "", ""
+        t: int | None = None
+        departure: Departure | None = None
+        asked: Question | str = ""
         for step in golden.steps:
             t = step.t
             try:
                 asked = self._question(golden, step)
                 if isinstance(asked, str):
-                    skipped, asked = asked, None
+                    skipped = asked
                     continue
                 taken.append(self._taken(golden, step, asked))
             except Fault as fault:
@@ -168,7 +181,7 @@ class Gate:
             case=golden.case, verdict=verdict, detail=detail, t=t, steps=len(taken),
             of=len(golden.steps), shares=tuple(s for step in taken for s in step.shares),
             departure=departure, seconds=time.perf_counter() - began,
-            replay=_replay(asked) if verdict in FAILURES and asked is not None else None,
+            replay=_replay(asked) if verdict in FAILURES and isinstance(asked, Question) else None,
         )
 
     # ------------------------------------------------------------------ one step
@@ -206,7 +219,8 @@ class Gate:
         expected = None
         if self.dialect is not None:
             if not VARIANTS[self.dialect].fits(optimizer):
-                raise Unsupported(f"{self.dialect} is no variant of {optimizer.name}")
+                msg = f"{self.dialect} is no variant of {optimizer.name}"
+                raise Unsupported(msg)
             optimizer = changed(optimizer, VARIANTS[self.dialect])
             expected = wanted.computed(optimizer, question.state, question.grads, question.lr)
         given = (optimizer, question.state, question.grads, question.lr, profile)

@@ -19,7 +19,7 @@ from paratrooper_ref.conformance.expectations import Expectation
 from paratrooper_ref.conformance.gate import SECONDS, Gate, cases
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
-from paratrooper_ref.conformance.verdict import DEPARTS, Like, Result
+from paratrooper_ref.conformance.verdict import DEPARTS, Constant, Like, Result
 from paratrooper_ref.golden.corpus import Corpus
 
 Expected = str | Path | Iterable[Expectation] | None
@@ -90,20 +90,19 @@ def check(
 
 def _explained(
     gate: Gate, results: Sequence[Result]
-) -> tuple[list[Result], list[Like], dict[str, list[tuple[float, float]]]]:
+) -> tuple[list[Result], list[Like], list[Constant]]:
     """Return the results with what each looks like, and what explains all of them."""
     departing = [r for r in results if r.verdict == DEPARTS]
     if not departing:
-        return list(results), [], {}
+        return list(results), [], []
     profile = gate.backend.profile
     taken = [step for r in results for step in gate.taken[r.case]]
-    likes = attribute.likes(taken, profile)
-    constants = attribute.constants(taken, profile)
+    likes, constants = attribute.explained(taken, profile)
     if likes or constants:
         return [replace(r, likes=likes) if r in departing else r for r in results], likes, constants
     # Nothing explains all: there may be more than one fault, and each case shows its own.
-    alone = {r.case: attribute.likes(gate.taken[r.case], profile) for r in departing}
-    return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], {}
+    alone = {r.case: attribute.explained(gate.taken[r.case], profile)[0] for r in departing}
+    return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], []
 
 
 def _versions(backend: Backend) -> dict[str, str]:

@@ -16,6 +16,7 @@ from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     UNSUPPORTED,
+    Constant,
     Departure,
     Like,
     Result,
@@ -47,8 +48,8 @@ class Report:
         What is wrong with expectations.
     likes : sequence of Like
         Known variants, or edits, that explain all that departs.
-    constants : mapping of str to (value, value that explains)
-        Hyperparameters at other values that explain it.
+    constants : sequence of Constant
+        Hyperparameters that explain it at another value.
     versions : mapping of str to str
         Of what ran.
     dialect : str or None
@@ -76,7 +77,7 @@ class Report:
     expected: Mapping[str, Expectation] = field(default_factory=dict)
     problems: Sequence[str] = ()
     likes: Sequence[Like] = ()
-    constants: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict)
+    constants: Sequence[Constant] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -154,12 +155,9 @@ class Report:
         lines = [self.summary, f"profile: {self.profile}"]
         if self.dialect:
             lines.append(f"dialect: {self.dialect}")
-        told: set[str] = set()
-        for result in self.failed:
-            kind = result.departure.at.tag if result.departure else result.verdict
-            if kind not in told and len(told) < SHOWN:
-                told.add(kind)
-                lines += ["", self.failure(result)]
+        told = [result for result in self.failed if self._told_in_full(result)][:SHOWN]
+        for result in told:
+            lines += ["", self.failure(result)]
         if len(self.failed) > len(told):
             names = [r.case for r in self.failed]
             more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
@@ -174,6 +172,18 @@ class Report:
             lines.append("nothing ran, or not everything that there is: this is no result")
         return "\n".join(lines)
 
+    def _told_in_full(self, result: Result) -> bool:
+        """Return whether a failure is the first of its kind: others repeat what it says."""
+        alike = (r for r in self.failed if _kind(r) == _kind(result))
+        return result is next(alike, None)
+
+    def brief(self, result: Result) -> str:
+        """Return what is known of a failure, or which one it is like."""
+        if self._told_in_full(result):
+            return self.failure(result)
+        first = next(r for r in self.failed if _kind(r) == _kind(result))
+        return f"FAIL {result.case}  step t={result.t}: {result.detail}, as in {first.case}"
+
     def failure(self, result: Result) -> str:
         """Return what is known of a failure, in some lines."""
         head = f"FAIL {result.case}"
@@ -183,16 +193,14 @@ class Report:
             return f"{head}\n  {result.verdict}: {result.detail}"
         lines = [head, *_told(result.departure)]
         lines += [f"  looks like {_like(like)}" for like in result.likes[:LISTED]]
-        for name, pairs in self.constants.items():
-            was, now = pairs[0]
-            lines.append(f"  or {name} is {now!r} where {was!r} was given")
+        lines += [f"  explained if {constant}" for constant in self.constants]
         lines.append(f"  profile declared: {self.profile}")
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain data; numbers that are none are words."""
         worst = self.worst
-        return _plain({
+        found: dict[str, Any] = _plain({
             "format": "paratrooper-ref conformance report 1",
             "backend": self.backend,
             "algorithm": self.algorithm,
@@ -209,11 +217,12 @@ class Report:
             "problems": list(self.problems),
             "worst": None if worst is None else vars(worst),
             "likes": [vars(like) for like in self.likes],
-            "constants": {k: [list(p) for p in pairs] for k, pairs in self.constants.items()},
+            "constants": [vars(constant) for constant in self.constants],
             "versions": dict(self.versions),
             "seconds": self.seconds,
             "results": [_result(r) for r in self.results],
         })
+        return found
 
     def save(self, path: str | Path) -> None:
         """Write it as JSON, or as one HTML page where the name ends so."""
@@ -224,6 +233,11 @@ class Report:
             path.write_text(page(self), "utf-8")
         else:
             path.write_text(json.dumps(self.to_json(), indent=1, sort_keys=True) + "\n", "utf-8")
+
+
+def _kind(result: Result) -> tuple[str, ...]:
+    departs = () if result.departure is None else (result.departure.at.tag,)
+    return (result.verdict, *departs, *(like.variant for like in result.likes[:1]))
 
 
 def _told(departure: Departure) -> list[str]:
@@ -257,7 +271,8 @@ def _digits(at: Share) -> float:
 def _like(like: Like) -> str:
     line = " / ".join(like.line.splitlines()) or "(left out)"
     where = f"; {like.link}" if like.link else ""
-    return f"{like.variant} ({like.kind}): {line} [{like.seen}{where}]"
+    named = like.variant if like.kind != "edit" else f"an edit of {', '.join(like.tags)}"
+    return f"{named} ({like.kind}): {line}\n    for {like.was} [{like.seen}{where}]"
 
 
 def _result(result: Result) -> dict[str, Any]:
@@ -270,7 +285,6 @@ def _result(result: Result) -> dict[str, Any]:
             "at": vars(departure.at),
             "agreed": [vars(s) for s in departure.agreed],
             "unseen": list(departure.unseen),
-            "explained": list(departure.explained),
         },
     }
 

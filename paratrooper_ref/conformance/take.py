@@ -136,8 +136,7 @@ class _Copies:
     def __init__(self, tables: Mapping[str, Mapping[str, Array]]) -> None:
         self.arrays = [
             (slot, layer, x, np.array(x, copy=True))
-            for slot, layers in tables.items() if isinstance(layers, Mapping)
-            for layer, x in layers.items() if isinstance(x, np.ndarray)
+            for slot, layers in tables.items() for layer, x in layers.items()
         ]
 
     def changed(self) -> tuple[str, str] | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 CONFORMS: Final = "conforms"
@@ -80,29 +80,49 @@ class Departure:
         Lines before it that were seen and agree.
     unseen : sequence of str
         Lines between the last that agrees and this one, which the backend does not show.
-    explained : sequence of str
-        Lines, that one and unseen ones, in which one change explains all that is seen.
-    constants : mapping of str to float
-        Constants, and the values with which everything seen would be right.
     """
 
     at: Share
     agreed: Sequence[Share] = ()
     unseen: Sequence[str] = ()
-    explained: Sequence[str] = ()
-    constants: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Like:
-    """A known variant that explains what a backend does, and how well."""
+    """A known variant that explains what a backend does, and how well.
+
+    ``tags`` are the lines that it changes, ``was`` and ``line`` the first of them, as published
+    and as it stands in the variant; ``misfit`` is the largest error over bound that is left.
+    """
 
     variant: str
     kind: str
     misfit: float
+    tags: Sequence[str]
+    was: str
     line: str
     seen: str
     link: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """A hyperparameter that explains what a backend does, at another value than it was given.
+
+    ``given`` and ``found`` are of one step; in others it is the same ``multiple`` of what was
+    given, or the same value whatever was given.
+    """
+
+    name: str
+    given: float
+    found: float
+    multiple: bool
+
+    def __str__(self) -> str:
+        if self.multiple:
+            times = self.found / self.given
+            return f"{self.name} is {self.found!r} where {self.given!r} was given ({times!r} times)"
+        return f"{self.name} is {self.found!r} whatever is given, such as {self.given!r}"
 
 
 @dataclass(frozen=True, kw_only=True)

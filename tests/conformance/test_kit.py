@@ -1,0 +1,219 @@
+"""check: honest arithmetic conforms, each variant is found and named, and no green run is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paratrooper_ref.conformance import Profile, ReferenceBackend, Report, Unsupported, check
+from paratrooper_ref.conformance.gate import Gate, cases, names, with_hyper
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    UNSUPPORTED,
+)
+from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.optimizers import OPTIMIZERS, Adam, Lookahead, Ranger
+
+CORPUS = Corpus()
+
+
+class Reluctant(ReferenceBackend):
+    """A backend that cannot be asked anything."""
+
+    def start(self, *args: Any, **kwargs: Any) -> Any:
+        msg = "has no optimizers"
+        raise Unsupported(msg)
+
+
+class Changed(ReferenceBackend):
+    """The reference with other hyperparameters than it is given."""
+
+    def __init__(self, dtype: str, *, times: Mapping[str, float] | None = None, **always: Any) -> None:
+        super().__init__(dtype)
+        self.times, self.always = times or {}, always
+
+    def start(self, *args: Any, **kwargs: Any) -> Any:
+        handle = super().start(*args, **kwargs)
+        hyper = handle.optimizer.hyper()
+        changes = {k: hyper[k] * f for k, f in self.times.items() if k in hyper and k != "lr"}
+        handle.optimizer = with_hyper(handle.optimizer, {**changes, **self.always})
+        return handle
+
+    def step(self, handle: Any, grads: Any, lr: float) -> None:
+        super().step(handle, grads, lr * self.times.get("lr", 1.0))
+
+
+# ------------------------------------------------------------------ honest backends
+
+
+@pytest.mark.parametrize("algorithm", OPTIMIZERS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("probes", [False, True])
+def test_the_reference_conforms_at_factor_one(algorithm: str, dtype: str, probes: bool) -> None:
+    report = check(ReferenceBackend(dtype, probes=probes), algorithm)
+    assert report.ok, str(report)
+    assert set(report.counts) == {CONFORMS}
+    assert report.worst is not None
+    assert report.worst.share <= 1
+
+
+def test_the_bounds_are_no_wider_than_they_have_to_be() -> None:
+    """An honest float32 backend comes near its bound somewhere, so it could not be halved."""
+    report = check(ReferenceBackend("float32"), "paratrooper")
+    assert report.worst is not None
+    assert report.worst.share > 0.9
+
+
+def test_a_coarser_backend_than_declared_departs() -> None:
+    backend = ReferenceBackend("float32")
+    report = check(backend, "adam", profile=Profile(dtype="float64"))
+    assert report.counts["wrong dtype"] == 34
+    rounding = Rounding("float64")
+    assert check(rounding, "adam").counts[DEPARTS] > 30
+
+
+class Rounding(ReferenceBackend):
+    """Double precision, but for the moments, which pass through single precision."""
+
+    def read(self, handle: Any) -> Any:
+        found = super().read(handle)
+        return {s: {k: x.astype(np.float32).astype(float) for k, x in of.items()} for s, of in found.items()}
+
+
+# ------------------------------------------------------------------ what is wrong is named
+
+
+@pytest.mark.parametrize(
+    ("variant", "algorithm", "line"),
+    [
+        ("adam.eps_hat", "adam", "denominator"),
+        ("adamw.decay_l2", "adamw", "m"),
+        ("radam.threshold_4", "paratrooper", "rectified"),
+        ("lookahead.never", "ranger", "slow"),
+        ("lamb.ratio_inverted", "lamb", "ratio"),
+        ("paratrooper.cap_stays", "paratrooper", "cap"),
+        ("sgd.nesterov_ignored", "nesterov", "direction"),
+    ],
+)
+def test_a_variant_is_named_and_so_is_its_line(variant: str, algorithm: str, line: str) -> None:
+    blind = check(ReferenceBackend("float32", variant=variant), algorithm)
+    assert not blind.ok
+    assert [like.variant for like in blind.likes] == [variant]
+    shown = check(ReferenceBackend("float32", variant=variant, probes=True), algorithm)
+    first = {r.departure.at.tag for r in shown.failed if r.departure}
+    assert first == {line}
+
+
+@pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "eps", "weight_decay", "alpha"])
+def test_a_constant_wrong_in_the_seventh_digit_is_found_and_solved_for(name: str) -> None:
+    report = check(Changed("float64", times={name: 1 + 1e-7}), "ranger")
+    assert report.counts[DEPARTS]
+    found = {c.name: c for c in report.constants}
+    assert name in found
+    assert found[name].found / found[name].given == pytest.approx(1 + 1e-7, abs=1e-9)
+
+
+def test_a_constant_that_is_always_the_same_is_told_from_a_factor() -> None:
+    report = check(Changed("float64", eps=1e-8), "adam")
+    (found,) = report.constants
+    assert (found.name, found.multiple) == ("eps", False)
+    assert found.found == pytest.approx(1e-8, rel=1e-6)
+
+
+# ------------------------------------------------------------------ nothing is left out
+
+
+def test_nothing_run_is_no_result() -> None:
+    report = check(Reluctant("float32"), "adam")
+    assert report.counts == {UNSUPPORTED: 34}
+    assert not report.ok
+    assert report.exit_code == 3
+    assert "this is no result" in str(report)
+
+
+def test_a_missing_result_is_no_result() -> None:
+    report = check(ReferenceBackend("float32"), "adam")
+    lost = Report(**{**vars(report), "results": report.results[:-1]})
+    twice = Report(**{**vars(report), "results": [*report.results[:-1], report.results[0]]})
+    assert (lost.exit_code, twice.exit_code) == (3, 3)
+
+
+def test_what_there_is_is_what_the_manifest_says() -> None:
+    manifest = CORPUS.manifest()
+    found = [name for algorithm in OPTIMIZERS for name in names(algorithm, CORPUS)]
+    assert sorted(found) == sorted(e.case for e in manifest.cases.values() if e.tier == "core")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "options", "message"),
+    [
+        ("adams", {}, "did you mean 'adam'"),
+        ("adam", {"only": "nothing"}, "needs cases"),
+        ("adam", {"dialect": "adam.eps_hut"}, "did you mean 'adam.eps_hat'"),
+    ],
+)
+def test_unknown_names_are_refused(algorithm: str, options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        check(ReferenceBackend("float32"), algorithm, **options)
+
+
+def test_a_report_is_plain_data() -> None:
+    report = check(ReferenceBackend("float32", variant="adam.eps_hat"), "adam")
+    found = json.loads(json.dumps(report.to_json(), allow_nan=False))
+    assert found["counts"] == dict(report.counts)
+    assert len(found["results"]) == found["total"] == 34
+    assert found["likes"][0]["variant"] == "adam.eps_hat"
+
+
+# ------------------------------------------------------------------ dialects
+
+
+def test_a_dialect_is_held_to_itself() -> None:
+    honest = ReferenceBackend("float64", variant="adam.eps_hat")
+    assert check(honest, "adam", dialect="adam.eps_hat").ok
+    assert not check(ReferenceBackend("float64"), "adam", dialect="adam.eps_hat").ok
+
+
+# ------------------------------------------------------------------ fixed hyperparameters
+
+
+class Fixed(ReferenceBackend):
+    """A backend that rectifies above 5, whatever it is told."""
+
+    fixed = {"threshold": 5.0}
+
+    def start(self, spec: Any, *args: Any, **kwargs: Any) -> Any:
+        assert spec["hyper"]["threshold"] == 5.0
+        return super().start(spec, *args, **kwargs)
+
+
+def test_what_is_fixed_only_matters_where_it_is_seen() -> None:
+    report = check(Fixed("float32"), "radam")
+    assert report.ok
+    other = check(ReferenceBackend("float32", variant="radam.threshold_5"), "radam")
+    assert {r.case for r in report.results if r.steps < r.of} == {r.case for r in other.failed}
+    assert "steps of cases that conform could not be asked" in str(report)
+
+
+def test_hyperparameters_of_an_inner_optimizer_are_changed_too() -> None:
+    outer = Lookahead(inner=Adam(), k=3).for_layers({"b": {"eps": 1e-3}})
+    other = with_hyper(outer, {"eps": 1e-2, "k": 4, "cap": 1.0})
+    assert other == Lookahead(inner=Adam(eps=1e-2), k=4).for_layers({"b": {"eps": 1e-2}})
+    assert with_hyper(Ranger(), {"cap": 1.0}) == Ranger()
+
+
+# ------------------------------------------------------------------ the gate
+
+
+def test_a_case_is_a_few_steps_and_all_are_looked_at() -> None:
+    gate = Gate(ReferenceBackend("float32"))
+    (golden,) = cases("adam", CORPUS, only="adam/plain-decimal")
+    (result,) = gate.run([golden])
+    assert (result.steps, result.of) == (3, 3)
+    assert {s.t for s in result.shares} == {1, 2, 3}
+    assert {s.tag for s in result.shares} == {"theta", "m", "v"}
