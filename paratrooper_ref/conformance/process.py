@@ -325,8 +325,7 @@ class ProcessBackend:
     ) -> Handle:
         handle = Handle(program, number, optimizer, params)
         # NOTE: collection comes at any time, and in any thread: the program is told later.
-        forget = weakref.finalize(handle, _forget, program, self._forgotten, number)
-        forget.atexit = False
+        weakref.finalize(handle, _forget, program, self._forgotten, number)
         return handle
 
     def _layers(self, handle: Handle, verb: str, lines: int) -> dict[str, dict[str, Any]]:

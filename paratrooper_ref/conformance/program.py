@@ -129,7 +129,7 @@ class Program:
         return answer
 
     def close(self) -> None:
-        """Ask the program to stop, and see that it does."""
+        """Ask the program to stop, and see that it does; in the end it is killed."""
         if self.ended or os.getpid() != self._owner:  # a fork ends, not its parent's program
             return
         self.ended = True
@@ -141,14 +141,12 @@ class Program:
                 self._sweep()
                 return
         self._signal("SIGTERM")
-        if not self._exited():
-            self._signal("SIGKILL")
+        self._exited()
         self._sweep()
 
     def kill(self) -> None:
         """End the program and all that it has started."""
         self.ended = True
-        self._signal("SIGKILL")
         self._sweep()
 
     def _request(self, verb: str, members: Mapping[str, Any]) -> bytes:
@@ -172,10 +170,9 @@ class Program:
         return False
 
     def _sweep(self) -> None:
-        """End what the program may have left behind, and the thread that spoke to it."""
+        """End all that is left of the program, and the threads that speak to it."""
         # NOTE: the number of its group stays taken for as long as anybody is left in it.
-        if POSIX:
-            self._signal("SIGKILL")
+        self._signal("SIGKILL")
         self._process.wait()
         self._requests.put(None)
         self._drain.join(GRACE)

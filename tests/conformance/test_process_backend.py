@@ -13,7 +13,7 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -93,6 +93,15 @@ def gone(pid: int) -> bool:
         ) as stat:
             if ") Z " in stat.read():  # ended; nobody has asked how
                 return True
+        time.sleep(0.01)
+    return False
+
+
+def ended(threads: int) -> bool:
+    """Return whether within some seconds there are no more threads than so many."""
+    for _ in range(500):
+        if threading.active_count() <= threads:
+            return True
         time.sleep(0.01)
     return False
 
@@ -346,6 +355,52 @@ def test_a_mistake_in_c_is_found(
     assert tag in ("", result.departure.at.tag)
 
 
+Given = tuple[dict[str, float], dict[str, Any] | None, dict[str, float | None], dict[str, float]]
+ONE: dict[str, float] = {"w": 1.0, "b": 1.0}
+UNSEEN: dict[str, tuple[str, str, Given]] = {
+    # 40² > 1250 >= 40² / 2: no momentum steps, unless the frozen layer is counted.
+    "frozen layers are none of the first gradient": (
+        "i < l->n && !l->frozen", "i < l->n", (ONE, None, {"w": 40.0, "b": None}, ONE),
+    ),
+    "slow parameters are met while waiting": (
+        "t % h->k == 0", "l->moved && t % h->k == 0",
+        (ONE, {"t": 2, "warmup": "none", "slow": 3.0}, {"w": 0.0, "b": None}, {"w": 2.0, "b": 1.0}),
+    ),
+    "a late choice may be for momentum": (
+        "o->warmup == UNDECIDED)", "o->t == 1)",
+        (ONE, {"t": 3, "slow": 1.0}, {"w": 0.0, "b": 0.0}, {"w": 0.5, "b": 0.5}),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNSEEN)
+def test_what_no_case_shows(tmp_path: Path, what: str) -> None:
+    """Steps in numbers that leave nothing to round, right and made wrong."""
+    right, wrong, (params, state, grads, after) = UNSEEN[what]
+    for change in (None, (right, wrong)):
+        folder = tmp_path / ("wrong" if change else "right")
+        folder.mkdir()
+
+        def arrays(x: Mapping[str, float]) -> dict[str, Any]:
+            return {layer: np.array(number, np.float32) for layer, number in x.items()}
+
+        given = None
+        if state is not None:
+            zeros = arrays({"w": 0.0, "b": 0.0})
+            slow = arrays({"w": state["slow"], "b": state["slow"]})
+            given = {**state, "m": zeros, "v": zeros, "slow": slow}
+        with ProcessBackend([compiled(folder, "-O1", change=change)]) as backend:
+            # Momentum steps are half of the decay of 1, as the ratio is bounded by 1.
+            hyper = {"l2": 0.0, "weight_decay": 1.0, "lower": 0.0, "cap": 1.0, "k": 3}
+            spec = {"algorithm": "paratrooper", "hyper": hyper}
+            handle = backend.start(spec, arrays(params), given)
+            backend.step(handle, {
+                layer: None if g is None else np.array(g, np.float32) for layer, g in grads.items()
+            }, 0.5)
+            theta = {layer: float(x) for layer, x in backend.read(handle)["theta"].items()}
+        assert (theta == after) == (change is None), theta
+
+
 def test_c_knows_nothing_else(tmp_path: Path) -> None:
     """Other algorithms are unsupported, unknown optimizers an error."""
     with ProcessBackend([compiled(tmp_path, "-O1")]) as backend:
@@ -494,12 +549,13 @@ def test_a_broken_program_is_killed_and_named(
     with running(RUNNER, name="other") as other, running(doing(body, bad), timeout=30) as backend:
         elsewhere = other.start(SPEC, PARAMS)
         handle, bystander = backend.start(SPEC, PARAMS), backend.start(SPEC, PARAMS)
-        pid = pid_of(backend)
+        pid, threads = pid_of(backend), threading.active_count()
         backend.timeout = timeout
         with pytest.raises(kind, match=message) as caught:
             backend.step(handle, GRADS, 13.0)
         assert str(caught.value).startswith(f"{sys.executable}, asked to step (seq 4), ")
         assert gone(pid)
+        assert ended(threads - 2)
         backend.timeout = 30.0
         with pytest.raises(ProcessError, match=r"has ended.*start anew"):
             backend.read(bystander)
@@ -644,7 +700,8 @@ def test_the_gate_goes_on_after_each_fault(running: Callable[..., ProcessBackend
         ("time.sleep(600)", HANGS), ("os.abort()", RAISES), ("print('?')", RAISES),
         ("print(json.dumps({'seq': 0}))", RAISES), ("return {'error': 'no'}", RAISES),
     ):
-        with running(doing(body, wide), timeout=2.0) as backend:
+        timeout = 3.0 if verdict == HANGS else 30.0
+        with running(doing(body, wide), timeout=timeout) as backend:
             report = check(backend, "sgd", only="sgd/*")
         bad = {r.case: r.verdict for r in report.failed}
         assert bad == {"sgd/wide-decimal": verdict, "sgd/wide-dyadic": verdict}
@@ -664,11 +721,7 @@ def test_a_program_stops_when_asked(running: Callable[..., ProcessBackend], tmp_
         pid, threads = pid_of(backend), threading.active_count()
     assert gone(pid)
     assert "'verb': 'stop'" in note.read_text()  # it had the time to say so
-    for _ in range(500):
-        if threading.active_count() < threads:
-            break
-        time.sleep(0.01)
-    assert threading.active_count() <= threads - 2
+    assert ended(threads - 2)
     backend.close()  # once more is nothing
     assert trajectory(backend, 0.125)  # and it may be used again
 
@@ -684,17 +737,25 @@ STUBBORN = {
 @pytest.mark.parametrize("deaf", [False, True])
 @posix
 def test_a_program_that_does_not_stop_is_ended(
-    running: Callable[..., ProcessBackend], why: str, deaf: bool
+    running: Callable[..., ProcessBackend], tmp_path: Path, why: str, deaf: bool
 ) -> None:
     """With SIGTERM, and with SIGKILL if it is deaf."""
-    ignore = "import os, signal, time\n" + deaf * "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    note = tmp_path / "note"
+    handler = textwrap.dedent(f"""
+        import os, signal, time
+        def told(*_):
+            open({str(note)!r}, "w").close()
+            {"pass" if deaf else "os._exit(1)"}
+        signal.signal(signal.SIGTERM, told)
+    """)
     loop = "    ask = json.loads(line)\n"
-    stubborn = ignore + RUNNER.replace(loop, f"{loop}    {STUBBORN[why]}\n")
+    stubborn = handler + RUNNER.replace(loop, f"{loop}    {STUBBORN[why]}\n")
     with running(stubborn) as backend:
         trajectory(backend, 0.125, steps=1)
         pid, began = pid_of(backend), time.monotonic()
     assert gone(pid)
-    assert time.monotonic() - began < 3 * program_module.GRACE + 1
+    assert note.exists() == (why != "it crashes")
+    assert time.monotonic() - began < 3 * program_module.GRACE + 5
 
 
 @posix
