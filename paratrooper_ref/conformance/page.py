@@ -214,9 +214,8 @@ def _facts(report: Report) -> Markup:
         (VERSIONS, join([f"{k} {v}" for k, v in report.versions.items()], ", ") or "unknown"),
     ]
     if skipped:
-        facts.append((
-            "Not asked in cases that conform", join([_count(skipped), " steps"]),
-        ))
+        steps = join([_count(skipped), f" {_plural('step', skipped)}"])
+        facts.append(("Not asked in cases that conform", steps))
     rows = [
         tag("div", tag("dt", name), tag("dd", tag("bdi", said)),
             class_="two" if name in (WORST, VERSIONS) else None)
@@ -678,7 +677,8 @@ def _expectations(report: Report) -> Markup | None:
     if report.expected:
         lines = [
             tag(
-                "tr", tag("th", case, scope="row"), tag("td", e.verdict),
+                "tr", tag("th", case, scope="row"),
+                tag("td", tag("span", e.verdict, class_="badge expected")),
                 tag("td", tag("bdi", e.reason)), tag("td", _link(e.link)),
                 tag("td", tag("time", e.until.isoformat()), class_="n"),
             )

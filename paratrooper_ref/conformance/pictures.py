@@ -33,6 +33,7 @@ WITHIN: Final = LEVELS.index(1.0)
 BELOW, ABOVE = 130, 104  # pixels of the strip on either side of the bound, where both are used
 LEFT: Final = 0.4  # of an axis from left to right is within the bound, where both are used
 MARGIN: Final = 22
+CROWDED: Final = 150  # cases from which on there is no room between marks
 MOST_TICKS: Final = 4  # on either side
 DEEPEST: Final = -6.0  # decades: what is closer to the truth is drawn so
 LEAST: Final = -0.75  # decades below the bound are there at least
@@ -204,7 +205,7 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
     marks, ends_at = [], []
     for i, result in enumerate(order):
         of, at = kind(result, report), worst(result.shares)
-        mid, wide = slot * (i + 0.5), min(slot * 0.72, 2.2)
+        mid, wide = slot * (i + 0.5), min(slot * (0.72 if len(order) <= CROWDED else 1), 2.2)
         x, w = _per_cent(mid - wide / 2), _per_cent(wide)
         said = f"{result.case}: {result.verdict}"
         if at is not None:
@@ -231,9 +232,7 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
         marks.append(tag("a", *inside, href=to, tabindex=-1) if to else tag("g", *inside))
     bound = (
         tag("line", x1=0, x2="100%", y1=_px(zero), y2=_px(zero), class_="bound"),
-        tag("text", "beyond the bound ↑", x=4, y=_px(zero - 7), class_="note"),
-        tag("text", "within ↓", x="100%", dx=-4, y=_px(zero - 7), class_="note last")
-        if not axis.high else None,
+        tag("text", "beyond the bound", x=6, y=_px(top + 14), class_="note"),
     )
     if ends_at:
         middle = sum(ends_at) / len(ends_at)

@@ -136,7 +136,7 @@ dd {{ margin: 0; overflow-wrap: anywhere; }}
 .chain .bead {{ position: absolute; top: 0; left: 50%; width: 2.5rem; height: 2.5rem;
   margin-left: -1.25rem; border-radius: 1.25rem; display: grid; place-items: center;
   z-index: 1; font-size: .98rem; background: var(--card); border: 1.5px dashed var(--unasked);
-  color: var(--soft); white-space: nowrap; print-color-adjust: exact; }}
+  color: var(--soft); white-space: nowrap; overflow: hidden; print-color-adjust: exact; }}
 .chain .bead.long {{ width: 3.6rem; margin-left: -1.8rem; font-size: .7rem; }}
 .chain .agrees .bead {{ border: 1.5px solid var(--holds); background: var(--holds-tint);
   color: var(--holds-ink); }}
@@ -182,6 +182,7 @@ caption {{ text-align: left; color: var(--soft); font-size: .87rem; padding-bott
 .list th {{ text-align: left; font-weight: 500; color: var(--soft); font-size: .8rem; }}
 .list th, .list td {{ padding: .34rem .9rem .34rem 0; border-bottom: 1px solid var(--rule);
   vertical-align: middle; }}
+.list thead th {{ white-space: nowrap; overflow-wrap: normal; }}
 .list tbody th {{ color: var(--ink); font-family: var(--mono); font-size: .82rem; }}
 .list th button {{ all: unset; cursor: pointer; }}
 .list th button:hover {{ color: var(--ink); }}
@@ -264,11 +265,17 @@ footer {{ margin-top: 3.5rem; padding-top: 1rem; border-top: 1px solid var(--rul
   .legend text {{ font-size: 9px; }}
 }}
 @media print {{
-  body {{ padding: 0; font-size: 10pt; }}
+  :root {{ --paper: #ffffff; }}
+  body {{ padding: 0; font-size: 9.5pt; }}
+  table.list {{ font-size: 7.5pt; }}
+  .list th, .list td {{ padding: 2pt 6pt 2pt 0; }}
+  .list tbody th, .list .where {{ font-size: 7pt; overflow-wrap: normal; }}
+  .badge {{ font-size: 7pt; padding: 0 4pt; }}
+  .list .axis {{ width: 5rem; }}
   .tools {{ display: none; }}
   section {{ margin-top: 1.6rem; break-inside: auto; }}
   h2, h3, caption {{ break-after: avoid; }}
-  tr, figure, .card, li {{ break-inside: avoid; }}
+  tr, figure, li, .diff, .chain, .twin {{ break-inside: avoid; }}
   .cell, .strip, .proportions, .legend, .mini {{ print-color-adjust: exact; }}
   details::details-content {{ content-visibility: visible; height: auto; display: block; }}
   a[href^=http]::after {{ content: " (" attr(href) ")"; color: var(--soft); font-size: .85em; }}
