@@ -103,7 +103,7 @@ def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
             )
     except ERRORS:
         return math.inf
-    stretch, worst = 1 + 2.0 ** (profile.format.precision - 53), 0.0
+    stretch, worst = stretch_of(profile), 0.0
     for layer, found in names.items():
         for slot in ("theta", *asked.slots) if layer else ():
             got = step.shown[layer].get(slot)
@@ -115,6 +115,11 @@ def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
                 return math.inf
             worst = max(worst, float(wanted.share(wanted.distance(got, number), error).max()))
     return worst
+
+
+def stretch_of(profile: Profile) -> float:
+    """Return by what bounds grow where what they hold for was worked out in doubles too."""
+    return 1 + 2.0 ** (profile.format.precision - 53)
 
 
 def _plausible(variant: Variant, step: Taken, profile: Profile) -> bool:
@@ -171,26 +176,25 @@ def _constant(
     """Return the value of a hyperparameter that explains all steps, if there is one.
 
     The step that is off most tells it to within the rounding of one number; then every number
-    of some steps says in which interval it has to be.
+    of every step says in which interval it has to be.
     """
-    off = [step for step in steps if step.worst > 1 and not _owned(name, step)]
-    few = _spread(off, FEW)
-    if not few or math.isnan(_given(name, few[0])):
+    plain = [s for s in steps if not _owned(name, s) and not math.isnan(_given(name, s))]
+    if not plain or plain[0].worst <= 1:
         return None
-    x, given = _solved(name, few[0], profile), _given(name, few[0])
+    x, given = _solved(name, plain[0], profile), _given(name, plain[0])
     if x is None or (multiple and not given):
         return None
     constant = Constant(name=name, given=given, found=x, multiple=multiple)
     for _ in range(REFINED):
         least, most = -math.inf, math.inf
-        for step in few:
-            below, above = _interval(constant, step)
+        for step in plain:
+            below, above = _interval(constant, step, stretch_of(profile))
             least, most = max(least, below), min(most, above)
         middle = least + (most - least) / 2
         if not math.isfinite(middle):
             return None
         constant = replace(constant, found=constant.found * (1 + middle))
-    fine = all(_left(constant, step, profile) <= 1 for step in (*few, *steps))
+    fine = all(_left(constant, step, profile) <= 1 for step in steps)
     return constant if fine else None
 
 
@@ -198,7 +202,7 @@ def _owned(name: str, step: Taken) -> bool:
     return name != "lr" and any(name in dict(own) for _, own in step.optimizer.layers)
 
 
-def _interval(constant: Constant, step: Taken) -> tuple[float, float]:
+def _interval(constant: Constant, step: Taken, stretch: float) -> tuple[float, float]:
     """Return by what share of itself, least and most, a constant may change, says a step."""
     nudged = replace(constant, found=constant.found * (1 + NUDGE))
     try:
@@ -215,7 +219,7 @@ def _interval(constant: Constant, step: Taken) -> tuple[float, float]:
             seen = slope != 0
             if not seen.any():
                 continue
-            error = np.broadcast_to(step.bounds[layer][slot].error, slope.shape)
+            error = np.broadcast_to(step.bounds[layer][slot].error * stretch, slope.shape)
             middle = ((np.ravel(got) - np.ravel(found[slot])) / np.where(seen, slope, 1))[seen]
             reach = (error / np.where(seen, abs(slope), 1))[seen]
             least = max(least, float((middle - reach).max()))

@@ -77,6 +77,9 @@ class _Hearing:
         if name not in TAGS:
             return value
         got = self.got.get(layer, {}).get(name)
+        if isinstance(value, bool) and got is not None:
+            self.heard.setdefault(layer, []).append(_flag(self.t, layer, name, got, value))
+            return value
         known = value if isinstance(value, Running) else _of_scalar(value)
         if got is None or known is None or self._unseen(layer, name):
             self.heard.setdefault(layer, []).append(name)
@@ -118,6 +121,13 @@ class _Hearing:
                     agreed.append(line)
                     unseen = []
         return None
+
+
+def _flag(t: int, layer: str, tag: str, got: Any, wanted: bool) -> Share:
+    """Return how far a branch is off: not at all, or without end."""
+    got = float(np.ravel(got)[0])
+    off = 0.0 if got == wanted else np.inf
+    return Share(t=t, layer=layer, tag=tag, share=off, got=got, wanted=float(wanted))
 
 
 def _names(heard: list[Share | str]) -> set[str]:

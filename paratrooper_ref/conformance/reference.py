@@ -43,7 +43,7 @@ class ReferenceBackend:
     def __init__(
         self, dtype: str = "float32", *, variant: str | Variant | None = None, probes: bool = False
     ) -> None:
-        self.profile = Profile(dtype=dtype)
+        self.profile, self.dtype = Profile(dtype=dtype), np.dtype(dtype)
         self.variant = VARIANTS[variant] if isinstance(variant, str) else variant
         self.probes = probes
         of = "" if self.variant is None else f" with {self.variant.name}"
@@ -56,15 +56,19 @@ class ReferenceBackend:
         optimizer = optimizer_of(spec)
         if self.variant is not None and self.variant.fits(optimizer):
             optimizer = changed(optimizer, self.variant)
-        begun = optimizer.init(params, scalars="float64")
+        begun = optimizer.init(self._cast(params), scalars="float64")
         if state is not None:
-            slots = {s: {k: x.copy() for k, x in state[s].items()} for s in optimizer.slots()}
+            slots = {s: self._cast(state[s]) for s in optimizer.slots()}
             begun = replace(begun, t=state["t"], warmup=state.get("warmup"), **slots)
         return _Handle(optimizer, begun)
 
+    def _cast(self, layers: Params) -> dict[str, Array]:
+        return {name: x.astype(self.dtype) for name, x in layers.items()}
+
     def step(self, handle: _Handle, grads: Grads, lr: float) -> None:
         """Take a step."""
-        handle.state, handle.lines = handle.optimizer.step(handle.state, grads, lr)
+        given = {k: None if g is None else g.astype(self.dtype) for k, g in grads.items()}
+        handle.state, handle.lines = handle.optimizer.step(handle.state, given, lr)
 
     def read(self, handle: _Handle) -> Slots:
         """Return parameters and state."""
