@@ -304,7 +304,7 @@ MISTAKES = [
     ("2 / (1 - h->beta2) - 1", "2 / (1 - h->beta2)", "below-1-decimal", "rho"),
     ("2 * (double)t * beta2_t /", "2 * beta2_t /", "below-1-decimal", "rho"),
     ('.t = atol(member(request, "t"))', ".t = 0", "below-1-decimal", "rho"),
-    ("rho > h->threshold", "rho > 4", "open-decimal", "direction"),
+    ("rho > h->threshold", "rho > 4", "open-decimal", "rectified"),
     ("sqrt((rho - 4) * (rho - 2)", "sqrt((rho - 4) * (rho - 4)", "cap-decimal", "direction"),
     ("(rho_inf - 2) * rho)", "(rho_inf - 2))", "cap-decimal", "direction"),
     ("sqrt(1 - beta2_t) /", "1 /", "cap-decimal", "direction"),
