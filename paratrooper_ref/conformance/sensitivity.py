@@ -28,6 +28,7 @@ from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import after, excess
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.golden.workers import mapped
 from paratrooper_ref.optimizers import LARS, OPTIMIZERS, SGD, Lookahead, Optimizer
@@ -40,10 +41,10 @@ FILE: Final = "sensitivity.json"
 PACKAGE: Final = "paratrooper_ref.conformance"
 PROFILES: Final = {name: Profile(dtype=name) for name in ("float64", "float32", "bfloat16")}
 CERTAIN: Final = 3.0  # bounds: one is the double evaluation's, one the backend's own
-NEVER: Final = 0  # not even a change by the whole number shows
+NEVER: Final = 0  # not even a change by half of it shows
 MOST: Final = 52  # a change by less is none in a double
-TRIED: Final = 20  # powers of two, for a first look
-BEST: Final = 3  # cases that are looked at closely
+TRIED: Final = (1, 20, 36)  # powers of two, for a first look: past every switch, and between
+BEST: Final = 2  # cases that are looked at closely, for each of them
 SEVENTH: Final = 24  # 2**-24 is less than a unit in the seventh digit
 GIVEN: Final = "literal"  # what a rule asks for in place of a number that is written in it
 
@@ -352,11 +353,11 @@ def margin(of: _Prepared, wrong: Wrong, change: float, profiles: Iterable[str]) 
     return away
 
 
-def _first_look(job: tuple[Path, str]) -> dict[str, dict[str, float]]:
-    """Return by constant and profile what a case sees of a small change."""
+def _first_look(job: tuple[Path, str]) -> dict[str, list[dict[str, float]]]:
+    """Return by constant and profile what a case sees of a large change and of small ones."""
     of = _prepared(*job)
     return {
-        name: margin(of, Wrong(of.golden, constant), 2.0**-TRIED, PROFILES)
+        name: [margin(of, Wrong(of.golden, constant), 2.0**-k, PROFILES) for k in TRIED]
         for name, constant in constants().items() if touches(of.golden, constant)
     }
 
@@ -412,7 +413,7 @@ def measured(corpus: Corpus, *, jobs: int = 1, progress: Progress | None = None)
         if progress is not None:
             progress(done, whole)
 
-    away: dict[str, dict[str, dict[str, float]]] = {name: {} for name in known}
+    away: dict[str, dict[str, list[dict[str, float]]]] = {name: {} for name in known}
     looks = [(corpus.folder, case) for case in cases]
     for case, found in zip(cases, mapped(_first_look, looks, jobs), strict=True):
         for name, seen in found.items():
@@ -426,10 +427,14 @@ def measured(corpus: Corpus, *, jobs: int = 1, progress: Progress | None = None)
     return Table(manifest.digest, digest(), dict(sorted(rows.items())))
 
 
-def _best(away: Mapping[str, Mapping[str, float]]) -> dict[str, tuple[str, ...]]:
-    """Return by profile the cases that see most of a small change."""
+def _best(away: Mapping[str, list[dict[str, float]]]) -> dict[str, tuple[str, ...]]:
+    """Return by profile the cases that see most of a change."""
+
+    def first(profile: str, look: int) -> list[str]:
+        return sorted(away, key=lambda case: (-away[case][look][profile], case))[:BEST]
+
     return {
-        profile: tuple(sorted(away, key=lambda case: (-away[case][profile], case))[:BEST])
+        profile: tuple(dict.fromkeys(c for look in range(len(TRIED)) for c in first(profile, look)))
         for profile in PROFILES
     }
 
@@ -471,10 +476,12 @@ def parse(written: bytes, file: str = FILE) -> Table:
     """
     found = text.read(written, file)
     validate(found, "sensitivity", file, PACKAGE)
-    rows = {
-        name: Row(plain["line"], {p: (str(plain[p][0]), int(plain[p][1])) for p in PROFILES})
-        for name, plain in found["constants"].items()
-    }
+    rows = {}
+    for name, plain in found["constants"].items():
+        for profile in PROFILES:
+            if tuple(map(type, plain[profile])) != (str, int):
+                raise GoldenError(file, f"constants.{name}.{profile}", "needs a case and a power")
+        rows[name] = Row(plain["line"], {p: tuple(plain[p]) for p in PROFILES})
     return Table(found["corpus"], found["rules"], rows)
 
 
@@ -525,6 +532,17 @@ def defects(table: Table) -> Iterator[str]:
             yield f"{name} is left as {LEFT[name]!r}, and {case} sees its seventh digit"
     for name in sorted(LEFT.keys() - table.rows.keys()):
         yield f"{name} is left, and is no constant"
+
+
+def claims(table: Table, folder: Path) -> Iterator[str]:
+    """Yield the changes that a table says show in a case and do not, or show though smaller."""
+    known = constants()
+    for name, row in table.rows.items():
+        for profile, (case, k) in row.seen.items():
+            if case:
+                seen = _least(_prepared(folder, case), known[name], profile)
+                if seen != k:
+                    yield f"{name} shows in {case}, in {profile}, from 2**-{seen} on, not 2**-{k}"
 
 
 def differences(stored: Table, now: Table) -> Iterator[str]:
