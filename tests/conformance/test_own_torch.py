@@ -273,7 +273,8 @@ def margin(kernel: Any, size: int, hyper: dict[str, Any], seed: int = 0) -> floa
 
 
 SIZES = [1, 2, 1023, 1024, 1025, 4097]
-NO_EPS: dict[str, Any] = {"eps": 0.0, "weight_decay": 0.0}
+# Without eps, and with a trust ratio that nothing holds, so that both norms are in the step.
+NO_EPS: dict[str, Any] = {"eps": 0.0, "weight_decay": 0.0, "lower": 0.0, "cap": 2.0**20}
 
 
 @forms
