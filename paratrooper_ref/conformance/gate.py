@@ -242,12 +242,12 @@ class Gate:
         return taken
 
     def _departure(self, taken: Taken) -> Departure:
-        question = taken.question
+        question, off = taken.question, max(taken.shares, key=lambda s: s.share)
         found = judge.first_departure(
             taken.optimizer, question.state, question.grads, question.lr, self.backend.profile,
-            taken.shown,
+            taken.shown, off,
         )
-        return found or Departure(at=max(taken.shares, key=lambda s: s.share))
+        return found or Departure(at=off)
 
     # ------------------------------------------------------------------ the same again
 

@@ -53,15 +53,17 @@ def first_departure(
     lr: float | None,
     profile: Profile,
     got: Seen,
+    off: Share | None = None,
 ) -> Departure | None:
     """Return the first line that is off, each evaluated from the backend's own lines before it.
 
-    ``got`` holds, by layer, slots after the step and whatever lines the backend shows.  Layers
-    are looked at in order; None if every line follows from those before it.
+    ``got`` holds, by layer, slots after the step and whatever lines the backend shows; ``off``
+    is the number that is known to be off, told where every line follows from those before it.
+    Layers are looked at in order.
     """
     hearing = _Hearing(optimizer, state.t + 1, profile, got)
     lines(optimizer, state, grads, lr, profile, hear=hearing.hear, guesses=True)
-    return hearing.departure()
+    return hearing.departure(off)
 
 
 class _Hearing:
@@ -108,19 +110,23 @@ class _Hearing:
         k = self.optimizer.hyper(layer)["k"]
         return self.t % k == 0 and "slow" not in _names(self.heard.get(layer, []))
 
-    def departure(self) -> Departure | None:
+    def departure(self, off: Share | None) -> Departure | None:
+        """Return the first departure; ``off`` is what is off where every line follows.
+
+        Such a step has taken another branch than the reference, which has no line for it.
+        """
         for heard in self.heard.values():
-            agreed: list[Share] = []
-            unseen: list[str] = []
-            for line in heard:
-                if isinstance(line, str):
-                    unseen.append(line)
-                elif line.share > 1:
-                    return Departure(at=line, agreed=agreed, unseen=tuple(dict.fromkeys(unseen)))
-                else:
-                    agreed.append(line)
-                    unseen = []
-        return None
+            for i, line in enumerate(heard):
+                if isinstance(line, Share) and line.share > 1:
+                    return _departure(line, heard[:i])
+        return None if off is None else _departure(off, self.heard.get(off.layer, []))
+
+
+def _departure(at: Share, heard: list[Share | str]) -> Departure:
+    agreed = [line for line in heard if isinstance(line, Share)]
+    last = max((i for i, line in enumerate(heard) if isinstance(line, Share)), default=-1)
+    unseen = dict.fromkeys(line for line in heard[last + 1 :] if isinstance(line, str))
+    return Departure(at=at, agreed=agreed, unseen=tuple(unseen))
 
 
 def _flag(t: int, layer: str, tag: str, got: Any, wanted: bool) -> Share:

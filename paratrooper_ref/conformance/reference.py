@@ -58,7 +58,7 @@ class ReferenceBackend:
             optimizer = changed(optimizer, self.variant)
         begun = optimizer.init(self._cast(params), scalars="float64")
         if state is not None:
-            slots = {s: self._cast(state[s]) for s in optimizer.slots()}
+            slots: dict[str, Any] = {s: self._cast(state[s]) for s in optimizer.slots()}
             begun = replace(begun, t=state["t"], warmup=state.get("warmup"), **slots)
         return _Handle(optimizer, begun)
 
