@@ -80,6 +80,8 @@ class Driver:
         kept = dict(given)
         self._inputs = _Copies({"theta": kept})
         self.handle, self._read = watch.call(self._start, spec, given)
+        if given.keys() != kept.keys():
+            raise Fault(INPUT, "the mapping of parameters as given has other layers")
         self.shown = self._seen(self._read)
         for layer, x in kept.items():
             if not np.array_equal(self.shown[layer]["theta"], x):
@@ -112,6 +114,8 @@ class Driver:
         kept = _Copies(self._read)
         handle = _or(self.backend.step(self.handle, given, lr), self.handle)
         read = self.backend.read(handle)
+        if given.keys() != grads.keys():
+            raise Fault(GRADIENT, "the mapping of gradients has other layers after the step")
         if changed := gradient.changed():
             raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
         if changed := self._inputs.changed():

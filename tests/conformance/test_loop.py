@@ -1,0 +1,564 @@
+"""Runs: honest arithmetic passes them, and what single steps cannot show is found."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from paratrooper_ref.arithmetic.running import BFLOAT16
+from paratrooper_ref.conformance import Profile, ReferenceBackend, Result, Unsupported
+from paratrooper_ref.conformance import check as gate
+from paratrooper_ref.conformance.backend import Grads, Params, Slots, Spec
+from paratrooper_ref.conformance.held import Follower
+from paratrooper_ref.conformance.loop import CHANGED, FROZEN, Replay, Run, loops, names
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    FORGETS,
+    HANGS,
+    KEEPS,
+    RAISES,
+    UNSTABLE,
+    UNSUPPORTED,
+)
+from paratrooper_ref.golden.recipes.settings import DECIMAL
+from paratrooper_ref.optimizers import OPTIMIZERS
+from tests.conformance.faulty import FAULTS, Honest, Shuffles, Sleeps
+
+# A fault shows in a first step, or in none of these runs: it is the gate that gives states,
+# layers of shape (), rates by layer.
+SHOWN = [
+    f for f in FAULTS
+    if f.__name__ in (
+        "Zeros", "Identity", "Stale", "Rounds", "NotANumber", "Ravels", "Widens", "Lists",
+        "Fewer", "FewerMoments", "More", "ReadsLive", "StartsLive", "EatsGradient",
+        "DropsGradient", "DropsInput", "Raises", "Exits", "Skips", "Declines",
+    )
+]
+
+
+def verdicts(backend: Any, algorithm: str, only: str = "*") -> dict[str, str]:
+    """Return the verdict of each run, by name."""
+    return {r.case: r.verdict for r in loops(backend, algorithm, only=only)}
+
+
+def run(backend: Any, name: str, **options: Any) -> Run:
+    """Return what one run comes to."""
+    (found,) = loops(backend, name.split("/")[1], only=name, **options)
+    assert isinstance(found, Run)
+    return found
+
+
+def gated(backend: Any, algorithm: str) -> bool:
+    """Return whether a backend passes the gate, so that it is left to runs to find it out."""
+    return gate(backend, algorithm).ok
+
+
+# --- honest backends ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("algorithm", OPTIMIZERS)
+def test_the_reference_conforms_in_every_run(algorithm: str, dtype: str) -> None:
+    """In every algorithm, with power to the end over recorded gradients."""
+    found = loops(ReferenceBackend(dtype), algorithm)
+    assert [r.case for r in found] == names(algorithm)
+    assert {r.verdict for r in found} == {CONFORMS}
+    for result in found:
+        assert isinstance(result, Run)
+        assert result.steps == result.of > 0
+        if result.case.startswith("replay"):
+            assert result.blind is None
+            assert result.seen == result.of
+        if result.case.startswith(("replay", "loop")):
+            assert {s.t for s in result.alone} == set(range(1, result.of + 1))
+
+
+def test_the_bound_beside_the_real_run_is_used() -> None:
+    """It is no wider than it must be: honest float32 comes close to it."""
+    # Honest float32 comes close to it, so it is no wider than it must be.
+    assert max(s.share for s in run(ReferenceBackend(), "replay/lars/dyadic").shares) > 0.5
+
+
+def test_a_step_alone_has_the_bound_of_one_step() -> None:
+    """Beside the real run it is that of all steps before, added up."""
+    found = run(ReferenceBackend(), "replay/adam/decimal")
+    for t in (1, 30, 60):
+        beside, alone = (
+            max(s.bound for s in shares if s.t == t and s.tag == "theta")
+            for shares in (found.shares, found.alone)
+        )
+        assert alone <= beside < (t + 1) * 4 * alone
+
+
+def test_errors_of_steps_before_are_carried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of a step alone is not enough beside the real run."""
+    monkeypatch.setattr("paratrooper_ref.conformance.held._together", lambda one, other: {})
+    assert run(ReferenceBackend(), "replay/sgd/decimal").verdict == DEPARTS
+
+
+@pytest.mark.parametrize("algorithm", ["adam", "ranger", "paratrooper"])
+def test_a_backend_that_shows_parameters_alone(algorithm: str) -> None:
+    """Roundings of what is hidden are propagated."""
+    found = loops(Hides(), algorithm)
+    assert {r.verdict for r in found} == {CONFORMS}
+    assert not any(r.alone for r in found if isinstance(r, Run) and len(r.alone) > 4)
+
+
+def test_a_backend_that_adds_in_another_order_each_time() -> None:
+    """Other bits are allowed where they are other roundings."""
+    assert set(verdicts(Shuffles(), "paratrooper").values()) == {CONFORMS}
+
+
+def test_small_numbers_of_few_bits_are_blind_and_say_so() -> None:
+    """In float16 a step of Adam is soon lost beside a chasm."""
+    found = run(ReferenceBackend("float16"), "loop/adam/rosenbrock")
+    assert (found.verdict, found.blind, found.seen, found.steps) == (CONFORMS, 2, 1, 30)
+    assert "blind from t = 2" in found.detail
+
+
+def test_a_run_that_leaves_the_real_one_when_it_is_blind_is_no_failure() -> None:
+    """Each step of it is right all the same."""
+    # Descent in float32 loses what it was about beside a chasm; each step of it is right.
+    found = run(ReferenceBackend(), "loop/nesterov/rosenbrock")
+    assert found.verdict == CONFORMS
+    assert found.blind is not None
+    assert found.blind <= 20
+
+
+def test_a_branch_that_is_not_decided() -> None:
+    """It is a verdict of its own; the run goes on."""
+    found = run(Naive("array"), "replay/radam/decimal")
+    assert (found.verdict, found.t, found.steps) == (UNSTABLE, 4, 60)
+    assert "right branch" in found.detail
+    assert run(Naive("array"), "replay/radam/dyadic").verdict == CONFORMS
+
+
+def test_a_branch_that_is_taken_otherwise() -> None:
+    """That is no departure where the profile does not decide, and one where it does."""
+    class Other(Naive):
+        def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+            handle: Any = super().start(spec, params, state)
+            handle.optimizer = replace(handle.optimizer, threshold=4.5)
+            return handle
+
+    found = run(Other("array"), "replay/radamw/decimal")
+    assert (found.verdict, found.t, found.steps) == (UNSTABLE, 5, 60)
+    assert "other branch" in found.detail
+    assert found.blind == 5
+    assert run(Other("float64"), "replay/radamw/dyadic").verdict == DEPARTS
+
+
+def test_numbers_beyond_the_range() -> None:
+    """They are asked about before the backend is."""
+    found = run(ReferenceBackend("float16"), "reload/paratrooper")
+    assert (found.verdict, found.detail) == (UNSUPPORTED, "numbers beyond the range of float16")
+
+
+# --- what single steps cannot show ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("algorithm", ["adam", "adamw", "radam", "lamb", "ranger", "paratrooper"])
+def test_steps_counted_by_layer(algorithm: str) -> None:
+    """As torch has it: it shows where a layer had no gradient, there alone, and is named."""
+    found = loops(ByLayer(), algorithm)
+    frozen = [r for r in found if r.case.endswith("/frozen")]
+    assert {r.verdict for r in frozen} == {DEPARTS}
+    assert {r.verdict for r in found if r not in frozen} == {CONFORMS}
+    for result in frozen:
+        assert [like.variant for like in result.likes] == ["steps.by_layer"]
+        assert result.t is not None
+        assert result.t > FROZEN[1]
+        assert result.departure is not None
+        assert result.departure.at.layer == FROZEN[0]
+
+
+def test_steps_counted_by_layer_pass_the_gate() -> None:
+    """A state that is given comes with its count."""
+    assert gated(ByLayer(), "adam")
+
+
+def test_a_rate_that_is_kept() -> None:
+    """A step in which it is another shows it, and which one was kept."""
+    assert gated(KeepsRate(), "adam")
+    found = run(KeepsRate(), "replay/adam/decimal")
+    assert (found.verdict, found.t) == (DEPARTS, CHANGED[0])
+    assert found.departure is not None
+    assert found.departure.at.tag == "theta"
+    assert "lr is 0.00" in found.detail
+    assert found.replay is not None
+
+
+def test_a_rate_that_is_kept_where_state_is_hidden() -> None:
+    """It shows beside the real run."""
+    class Both(Hides, KeepsRate):
+        pass
+
+    found = run(Both(), "replay/adam/decimal")
+    assert (found.verdict, found.t) == (DEPARTS, CHANGED[0])
+
+
+@pytest.mark.parametrize("algorithm", ["adam", "radamw", "lamb", "lookahead", "paratrooper"])
+def test_a_count_that_is_not_saved(algorithm: str) -> None:
+    """What comes after loading has other bits."""
+    assert gated(LosesCount(), algorithm)
+    found = loops(LosesCount(), algorithm)
+    assert {r.case for r in found if r.verdict != CONFORMS} == {f"reload/{algorithm}"}
+    assert found[-2].verdict == FORGETS
+
+
+@pytest.mark.parametrize("lost", ["slow", "warmup"])
+def test_what_else_is_not_saved(lost: str) -> None:
+    """Slow weights, and what a first batch has chosen."""
+    class Loses(ReferenceBackend):
+        def reload(self, handle: Any) -> Any:
+            there: Any = super().reload(handle)
+            other = {"slow": there.state.params, "warmup": None}[lost]
+            there.state = replace(there.state, **{lost: other})
+            return there
+
+    assert run(Loses(), "reload/paratrooper").verdict == FORGETS
+
+
+def test_a_phase_that_begins_anew() -> None:
+    """A wrapper that counts to k by itself, and does not save where it is."""
+
+    class Phase(ReferenceBackend):
+        def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+            handle: Any = super().start(spec, params, state)
+            handle.behind = 0
+            return handle
+
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            optimizer, t = handle.optimizer, handle.state.t + 1
+            ends = (t - handle.behind) % optimizer.k == 0
+            # The wrapped optimizer has the true count: a period that ends now, or does not.
+            handle.optimizer = replace(optimizer, k=t if ends else t + 1)
+            super().step(handle, grads, lr)
+            handle.optimizer = optimizer
+
+        def reload(self, handle: Any) -> Any:
+            there: Any = super().reload(handle)
+            there.behind = there.state.t
+            return there
+
+    found = loops(Phase(), "ranger")
+    assert {r.case for r in found if r.verdict != CONFORMS} == {"reload/ranger"}
+    # Right after a synchronisation nothing is lost: it is the others that show it.
+    assert "after step 2" in found[-2].detail
+
+
+def test_no_reload() -> None:
+    """A backend need not have it."""
+    class Bare:
+        """The three methods alone."""
+
+        def __init__(self) -> None:
+            self._inner = ReferenceBackend()
+            self.name, self.profile = "bare", self._inner.profile
+            self.start, self.step, self.read = (
+                self._inner.start, self._inner.step, self._inner.read
+            )
+
+    found = run(Bare(), "reload/adam")
+    assert (found.verdict, found.detail) == (UNSUPPORTED, "has no reload")
+    assert run(Bare(), "twice/adam").verdict == CONFORMS
+
+
+@pytest.mark.parametrize("kind", ["Buffer", "Spec", "Counter"])
+def test_what_is_shared_between_optimizers(kind: str) -> None:
+    """Stepped in turn they disturb each other."""
+    backend = {"Buffer": SharedBuffer, "Spec": SharedSpec, "Counter": SharedCounter}[kind]
+    found = run(backend(), "twice/adam")
+    assert found.verdict == KEEPS, found.detail
+    assert run(ReferenceBackend(), "twice/adam").verdict == CONFORMS
+
+
+# --- verdicts on what a backend does besides --------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", SHOWN, ids=lambda fault: fault.__name__)
+def test_faults_have_their_verdicts(fault: type[Honest]) -> None:
+    """The looks that single steps have are had here too."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run(fault(), "replay/ranger/decimal/frozen").verdict == fault.verdict
+
+
+def test_a_step_that_does_not_come_back() -> None:
+    """It is left alone after its time."""
+    backend = Sleeps()
+    try:
+        found = run(backend, "replay/adam/decimal", seconds=0.2)
+    finally:
+        backend.over.set()
+    assert (found.verdict, found.t) == (HANGS, 1)
+
+
+def test_an_exception_late_in_a_run() -> None:
+    """The step is named."""
+    class Late(ReferenceBackend):
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            if handle.state.t == 40:
+                msg = "out of memory"
+                raise RuntimeError(msg)
+            super().step(handle, grads, lr)
+
+    found = run(Late(), "replay/adam/decimal")
+    assert (found.verdict, found.t, found.detail) == (RAISES, 41, "RuntimeError: out of memory")
+
+
+def test_a_gradient_that_cannot_be_none() -> None:
+    """That is said, and is no failure."""
+    class Whole(ReferenceBackend):
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            if any(g is None for g in grads.values()):
+                msg = "no holes"
+                raise Unsupported(msg)
+            super().step(handle, grads, lr)
+
+    found = verdicts(Whole(), "adam")
+    assert {k for k, v in found.items() if v == UNSUPPORTED} == {
+        "replay/adam/decimal/frozen", "replay/adam/dyadic/frozen"
+    }
+
+
+# --- names, dialects, what is fixed -----------------------------------------------------------
+
+
+def test_names() -> None:
+    """They are stable, and those of a group can be had."""
+    assert names("adam") == [
+        "replay/adam/decimal", "replay/adam/decimal/frozen",
+        "replay/adam/dyadic", "replay/adam/dyadic/frozen",
+        "loop/adam/rosenbrock", "loop/adam/quadratic_bowl", "loop/adam/linear_net",
+        "reload/adam", "twice/adam",
+    ]
+    assert names("lars_2019", "twice/*") == ["twice/lars_2019"]
+    assert len(names("lars")) == 2 * len(names("lars_2019"))
+    with pytest.raises(ValueError, match="needs an algorithm"):
+        names("adamm")
+
+
+def test_progress_is_told() -> None:
+    """By name, before."""
+    told: list[str] = []
+    loops(ReferenceBackend(), "sgd", only="twice/*", progress=told.append)
+    assert told == ["twice/sgd", "twice/nesterov"]
+
+
+def test_a_dialect() -> None:
+    """A backend is held to the one that it is meant to be."""
+    backend = ReferenceBackend(variant="adam.eps_hat")
+    held = loops(backend, "adam", dialect="adam.eps_hat")
+    assert {r.verdict for r in held} == {CONFORMS}
+    found = run(backend, "replay/adam/dyadic")
+    assert found.verdict == DEPARTS
+    assert "adam.eps_hat" in [like.variant for like in found.likes]
+    with pytest.raises(ValueError, match="needs a variant"):
+        loops(backend, "adam", dialect="adam.eps_hats")
+
+
+def test_a_dialect_of_another_algorithm() -> None:
+    """It cannot be asked."""
+    found = loops(ReferenceBackend(), "sgd", dialect="adam.eps_hat", only="*/sgd")
+    assert {r.verdict for r in found} == {UNSUPPORTED}
+
+
+def test_what_a_backend_has_fixed() -> None:
+    """It is held to that."""
+    class Fixed(ReferenceBackend):
+        fixed: ClassVar[Mapping[str, Any]] = {"eps": 0.5}
+
+        def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+            assert spec["hyper"]["eps"] == 0.5
+            return super().start(spec, params, state)
+
+    assert run(Fixed(), "replay/adam/decimal").verdict == CONFORMS
+
+
+def test_gradients_are_of_every_dtype() -> None:
+    """Nothing that is given is rounded."""
+    course = Replay("x", steps=3, frozen=(("w", 2),))
+    assert course.grads[1]["w"] is None
+    for dtype in ("float16", "bfloat16"):
+        format = Profile(dtype=dtype).stored("g")
+        for x in [*course.params.values(), *course.grads[0].values()]:
+            assert x is not None
+            assert np.array_equal(format.nearest(x), x)
+
+
+def test_a_master_copy_of_more_bits() -> None:
+    """State in bfloat16 beside operations in float32: what is read is not all that there is."""
+
+    class Narrow(ReferenceBackend):
+        def __init__(self) -> None:
+            super().__init__("float32")
+            self.profile = Profile(dtype="float32", slots={"m": "bfloat16"})
+
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            super().step(handle, grads, lr)
+            m = {
+                k: np.asarray(BFLOAT16.nearest(x), np.float32) for k, x in handle.state.m.items()
+            }
+            handle.state = replace(handle.state, m=m)
+
+    assert run(Narrow(), "replay/adam/decimal").verdict == CONFORMS
+    declared = Narrow()
+    declared.profile = Profile(dtype="float32")
+    assert run(declared, "replay/adam/decimal").verdict == DEPARTS
+
+
+def test_a_follower_of_no_steps() -> None:
+    """A first step that leaves decay out is seen as such."""
+    optimizer = DECIMAL["sgd"]
+    start = optimizer.init({"x": np.ones(2)})
+    follower = Follower(optimizer, optimizer.spec, Profile(), start)
+    g = {"x": np.ones(2)}
+    follower.ask(g, 0.5)
+    held = follower.step(g, 0.5, {"x": {"theta": np.array([0.5, 0.5]), "u": np.ones(2)}})
+    assert held.worst > 1e3  # decay is left out
+
+
+# --- backends -----------------------------------------------------------------------------
+
+
+class Hides(ReferenceBackend):
+    """Parameters alone can be read."""
+
+    def read(self, handle: Any) -> Slots:
+        """Return what can be seen."""
+        return {"theta": super().read(handle)["theta"]}
+
+
+class Naive(ReferenceBackend):
+    """Scalars formed in float32."""
+
+    def __init__(self, declared: Any) -> None:
+        super().__init__("float32")
+        self.profile = Profile(dtype="float32", scalars=declared)
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        handle: Any = super().start(spec, params, state)
+        handle.state = replace(handle.state, scalars="array")
+        return handle
+
+
+class ByLayer(ReferenceBackend):
+    """An optimizer for each layer, so that each counts the gradients that it gets."""
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        own = {
+            k: None if state is None else {
+                s: {k: of[k]} if isinstance(of, Mapping) else of for s, of in state.items()
+            }
+            for k in params
+        }
+        specs = {
+            k: {**spec, "layers": {k: spec["layers"][k]}} if k in spec.get("layers", {})
+            else {n: x for n, x in spec.items() if n != "layers"}
+            for k in params
+        }
+        return {k: super(ByLayer, self).start(specs[k], {k: x}, own[k]) for k, x in params.items()}
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        for k, g in grads.items():
+            if g is not None:
+                super().step(handle[k], {k: g}, lr)
+
+    def read(self, handle: Any) -> Slots:
+        """Return what can be seen."""
+        found: dict[str, dict[str, Any]] = {}
+        for layer in handle.values():
+            for slot, of in super().read(layer).items():
+                found.setdefault(slot, {}).update(of)
+        return found
+
+    def reload(self, handle: Any) -> Any:
+        """Return what was saved."""
+        return {k: super(ByLayer, self).reload(layer) for k, layer in handle.items()}
+
+
+class KeepsRate(ReferenceBackend):
+    """The rate of the first step, for ever: a compiled step that has it as a constant."""
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        handle.rate = getattr(handle, "rate", lr)
+        super().step(handle, grads, handle.rate)
+
+
+class LosesCount(ReferenceBackend):
+    """The moments are saved, the count is not."""
+
+    def reload(self, handle: Any) -> Any:
+        """Return what was saved."""
+        there: Any = super().reload(handle)
+        there.state = replace(there.state, t=0)
+        return there
+
+
+class SharedBuffer(ReferenceBackend):
+    """First moments in a table of the class, by layer."""
+
+    table: ClassVar[dict[str, Any]] = {}
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        handle: Any = super().start(spec, params, state)
+        self.table.update(handle.state.m)
+        return handle
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        handle.state = replace(handle.state, m=dict(self.table))
+        super().step(handle, grads, lr)
+        self.table.update(handle.state.m)
+
+
+class SharedSpec(ReferenceBackend):
+    """A step compiled for the last optimizer that was made."""
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        handle: Any = super().start(spec, params, state)
+        self.last = handle.optimizer
+        return handle
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        handle.optimizer = self.last
+        super().step(handle, grads, lr)
+
+
+class SharedCounter(ReferenceBackend):
+    """One count of steps, set to 0 by each optimizer that is made."""
+
+    t = 0
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        self.t = 0 if state is None else state["t"]
+        return super().start(spec, params, state)
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step."""
+        handle.state = replace(handle.state, t=self.t)
+        super().step(handle, grads, lr)
+        self.t += 1
+
+
+def test_shared_state_passes_the_gate() -> None:
+    """One optimizer at a time shows nothing."""
+    for backend in (SharedBuffer(), SharedSpec(), SharedCounter()):
+        assert gated(backend, "adam")
+        result: Result = run(backend, "replay/adam/dyadic")
+        assert result.verdict == CONFORMS
