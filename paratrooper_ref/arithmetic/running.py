@@ -414,12 +414,14 @@ class Formed(Kind):
             return Running(value, abs(value - self.constants.nearest(value)), self.constants)
         parts = [self.running(arg) for arg in x.args if type(arg) is Scalar]
         if x.op == "pow":
-            return parts[0].to(self.format) ** x.args[1]
-        if x.op == "joined":
-            return joined(*parts)
-        if x.op == "sqrt":
-            return parts[0].sqrt()
-        result: Running = getattr(operator, x.op)(*parts)
+            result = parts[0].to(self.format) ** x.args[1]
+        elif x.op == "joined":
+            result = joined(*parts)
+        elif x.op == "sqrt":
+            result = parts[0].sqrt()
+        else:
+            result = getattr(operator, x.op)(*parts)
+        assert isinstance(result, Running)
         return result
 
     def to_dtype(self, x: Scalar, dtype: np.dtype[Any]) -> Any:

@@ -87,7 +87,7 @@ def _backend(made: argparse.ArgumentParser) -> None:
     )
     made.add_argument("--only", default="*", help="a pattern of cases, such as '*/switch-*'")
     made.add_argument(
-        "--seconds", type=float, default=SECONDS, help=f"what a step may take ({SECONDS:g})"
+        "--seconds", type=float, help=f"what a step may take ({SECONDS:g})"
     )
 
 

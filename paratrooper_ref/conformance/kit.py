@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -21,6 +22,8 @@ from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.verdict import DEPARTS, Constant, Like, Result
 from paratrooper_ref.golden.corpus import Corpus
+
+ANSWERS: Final = 6.0  # that a backend gives in a step: each may take its time
 
 Expected = str | Path | Iterable[Expectation] | None
 
@@ -35,7 +38,7 @@ def check(
     only: str = "*",
     expect: Expected = None,
     corpus: Corpus | None = None,
-    seconds: float = SECONDS,
+    seconds: float | None = None,
     progress: Callable[[str], None] = lambda case: None,
 ) -> Report:
     """Return how a backend does on every case of an algorithm.
@@ -58,8 +61,9 @@ def check(
         Expected failures.
     corpus : Corpus, optional
         That of the package by default.
-    seconds : float
-        What one step may take before it counts as hung.
+    seconds : float, optional
+        What one step may take before it counts as hung; 10, or as long as a backend with a
+        ``timeout`` of its own needs to say so itself.
     progress : callable
         Told the name of each case before it is run.
 
@@ -75,6 +79,8 @@ def check(
         backend.profile = profile
     asked = expectations.read(expect) if isinstance(expect, (str, Path)) else tuple(expect or ())
     goldens = cases(algorithm, corpus, tier, only)
+    if seconds is None:
+        seconds = max(SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
     gate = Gate(backend, dialect=dialect, seconds=seconds)
     results, likes, constants = _explained(gate, gate.run(goldens, progress))
     matched = expectations.match(results, asked, datetime.date.today())

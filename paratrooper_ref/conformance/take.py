@@ -21,6 +21,7 @@ from paratrooper_ref.conformance.verdict import (
     SHAPE,
     Fault,
 )
+from paratrooper_ref.golden.document import MODEL
 from paratrooper_ref.optimizers import State
 
 Shown = dict[str, dict[str, Any]]
@@ -98,6 +99,10 @@ def take(backend: Backend, question: Question) -> Shown:
     shown = _shown(after, question, profile)
     probe = getattr(backend, "probe", None)
     for layer, lines in (probe(handle) if probe else {}).items():
+        if layer not in shown:
+            if layer == MODEL:
+                continue
+            raise Fault(LAYERS, f"lines are shown of {layer!r}, which is no layer it was given")
         for tag, value in lines.items():
             shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
     return shown
