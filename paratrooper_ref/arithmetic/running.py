@@ -425,16 +425,19 @@ class Formed(Kind):
         return result
 
     def to_dtype(self, x: Scalar, dtype: np.dtype[Any]) -> Any:
+        """Return the value alone, as a scalar of this dtype."""
         return dtype.type(self.running(x).value)
 
     def to_number(self, x: Scalar, number: type) -> Any:
+        """Return the value alone, as another number."""
         return number(self.running(x).value)
 
     def compare(self, op: Callable[[Any, Any], bool], x: Scalar, y: Scalar) -> bool:
         """Return op(x, y); raise Undecided where an honest evaluation may say otherwise."""
         real = float(EXACT.like(x) - EXACT.like(y))
         a, b = self.running(x), self.running(y)
-        if not self.guesses and a.error + b.error > 0 and abs(real) <= (a.error + b.error) * STRETCH:
+        reach = (a.error + b.error) * STRETCH
+        if not self.guesses and 0 < reach and abs(real) <= reach:
             msg = (
                 f"{op.__name__}({a.value!r}, {b.value!r}) is not decided where scalars are formed "
                 f"in {self.format.name}: the first may be off by {a.error:.2g}"

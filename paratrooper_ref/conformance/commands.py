@@ -35,7 +35,8 @@ def add_verbs(verbs: Any) -> None:
     """Add the verbs to those of the command line."""
 
     def verb(name: str, act: Callable[[argparse.Namespace], int], help: str, **more: Any) -> Any:
-        made = verbs.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.", **more)
+        said = f"{help[0].upper()}{help[1:]}."
+        made = verbs.add_parser(name, help=help, description=said, **more)
         made.set_defaults(act=act, parser=made, checks=name in ("check", "kill"))
         made.add_argument("--json", action="store_true", help="print JSON")
         return made
@@ -71,8 +72,8 @@ def add_verbs(verbs: Any) -> None:
 
 def _backend(made: argparse.ArgumentParser) -> None:
     made.add_argument(
-        "backend", help="MODULE:NAME or FILE.py:NAME of an adapter, of what makes one, or of a torch "
-        "optimizer",
+        "backend",
+        help="MODULE:NAME or FILE.py:NAME of an adapter, of what makes one, or of a torch optimizer",
     )
     made.add_argument("--algorithm", help=f"{', '.join(OPTIMIZERS)}; the adapter's own if it says")
     made.add_argument("--dialect", help="a variant that it is meant to be, see variants")
@@ -148,8 +149,9 @@ def _asked(args: argparse.Namespace) -> tuple[Backend, str]:
         backend = found
     for name in ("start", "step", "read", "profile", "name"):
         if not hasattr(backend, name):
-            msg = f"check needs an adapter with start, step, read, profile and name; {args.backend}"
-            raise ValueError(f"{msg} has no {name}")
+            needs = "check needs an adapter with start, step, read, profile and name"
+            msg = f"{needs}; {args.backend} has no {name}"
+            raise ValueError(msg)
     algorithm = args.algorithm or getattr(backend, "algorithm", None) or _guessed(args.backend)
     if algorithm is None:
         msg = f"check needs --algorithm, one of {', '.join(OPTIMIZERS)}"

@@ -76,7 +76,7 @@ class Expectation:
             msg = f"an expectation needs a date, such as 2027-06-30, got until={until!r}"
             raise ExpectationError(msg)
         if (self.verdict == DEPARTS) != (self.line is not None):
-            msg = f'line belongs to what departs, and to all of it; got {self.verdict!r} of "{self.id}"'
+            msg = f'line belongs to what departs, and to all of it; {self.id!r} {self.verdict}'
             raise ExpectationError(msg)
 
     def differs(self, result: Result) -> str:

@@ -23,8 +23,8 @@ def conformance(
 ) -> Callable[..., None]:
     """Return a test of a backend, with an id for each case and a last one for the counts.
 
-    ``test_mine = conformance(TorchBackend(Mine), algorithm="adam")`` in a test file is all.  Case by
-    case a backend's failure fails, an expected one is an xfail, an unsupported one a skip; the
+    ``test_mine = conformance(TorchBackend(Mine), algorithm="adam")`` in a test file is all.  Case
+    by case a backend's failure fails, an expected one is an xfail, an unsupported one a skip; the
     test ``counts`` fails if nothing ran, if the results are not as many as the cases, or if
     expectations do not hold.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,7 +33,9 @@ class Reluctant(ReferenceBackend):
 class Changed(ReferenceBackend):
     """The reference with other hyperparameters than it is given."""
 
-    def __init__(self, dtype: str, *, times: Mapping[str, float] | None = None, **always: Any) -> None:
+    def __init__(
+        self, dtype: str, *, times: Mapping[str, float] | None = None, **always: Any
+    ) -> None:
         super().__init__(dtype)
         self.times, self.always = times or {}, always
 
@@ -81,8 +83,10 @@ class Rounding(ReferenceBackend):
     """Double precision, but for the moments, which pass through single precision."""
 
     def read(self, handle: Any) -> Any:
-        found = super().read(handle)
-        return {s: {k: x.astype(np.float32).astype(float) for k, x in of.items()} for s, of in found.items()}
+        rounded = {}
+        for slot, layers in super().read(handle).items():
+            rounded[slot] = {k: x.astype(np.float32).astype(float) for k, x in layers.items()}
+        return rounded
 
 
 # ------------------------------------------------------------------ what is wrong is named
@@ -185,7 +189,7 @@ def test_a_dialect_is_held_to_itself() -> None:
 class Fixed(ReferenceBackend):
     """A backend that rectifies above 5, whatever it is told."""
 
-    fixed = {"threshold": 5.0}
+    fixed: ClassVar[dict[str, float]] = {"threshold": 5.0}
 
     def start(self, spec: Any, *args: Any, **kwargs: Any) -> Any:
         assert spec["hyper"]["threshold"] == 5.0
