@@ -226,20 +226,19 @@ class TorchBackend:
         self._set_rates(handle, lr)
         if handle.given is not None:
             self._write(handle, handle.given)
-        held: dict[str, tuple[Tensor, Array]] = {}
+        held: dict[str, tuple[Tensor, Array]] = {}  # what is given, and what torch makes of it
         for layer, p in handle.params.items():
             g = grads[layer]
             p.grad = None if g is None else self._tensor(g)
             if g is not None:
-                held[layer] = p.grad, g
+                held[layer] = p.grad, self._array(p.grad)
         handle.optimizer.step()
-        for layer, (tensor, g) in held.items():
-            now = handle.params[layer].grad
-            for x in (tensor, now):
-                if x is not None and tuple(x.shape) == g.shape:
-                    back = self._array(x, g.dtype)
-                    if back.tobytes() != g.tobytes():
-                        g[...] = back
+        for layer, (tensor, before) in held.items():
+            for x in (tensor, handle.params[layer].grad):
+                if x is not None and tuple(x.shape) == before.shape:
+                    after = self._array(x)
+                    if after.tobytes() != before.tobytes():
+                        np.asarray(grads[layer])[...] = after
         return replace(handle, given=None) if handle.given is not None else None
 
     def read(self, handle: Handle) -> Slots:
@@ -463,8 +462,10 @@ class TorchBackend:
         steps = max(STEPS, period + 2)
         rng = np.random.default_rng(0)
         start = {k: rng.uniform(0.5, 2.0, (2,) * n) for k, n in dims.items()}
+        # Second moments have to fall too, or a running maximum of them would not show.
         grads = [
-            {k: rng.uniform(0.25, 1.0, x.shape) for k, x in start.items()} for _ in range(steps)
+            {k: np.array(rng.uniform(0.25, 1.0, x.shape) / 4 ** (t % 3)) for k, x in start.items()}
+            for t in range(steps)
         ]
 
         first = self._begun(ours, start)

@@ -29,6 +29,7 @@ from paratrooper_ref.conformance.verdict import (
 )
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden, Step
+from tests.backends.paratrooper_torch import Paratrooper
 
 torch: Any = pytest.importorskip("torch", reason='torch comes with the extra "peers"')
 
@@ -344,7 +345,9 @@ class Listed(Wrapped):
 
     def _meets(self) -> bool:
         for group in self.param_groups:
-            group["counter"] = (group["counter"] + 1) % self.k
+            group["counter"] += 1
+            if group["counter"] >= self.k:
+                group["counter"] = 0
         return bool(self.param_groups[0]["counter"] == 0)
 
 
@@ -438,6 +441,65 @@ def test_what_cannot_be_set_is_said(family: Any, why: str) -> None:
     assert [r.steps for r in results.values()] == [1]
 
 
+def test_what_an_algorithm_has_no_slot_for_cannot_be_set() -> None:
+    """A running maximum of v: an optimizer that was told v alone would be another."""
+    backend = adamw(options={"amsgrad": True})
+    state = state_of(pr.AdamW(), np.ones(3, dtype=np.float32), t=2)
+    with pytest.raises(Unsupported, match="it goes on with another theta than one that took"):
+        backend.start(pr.AdamW().spec, START, state)
+
+
+def test_a_small_one_that_fails_is_no_verdict() -> None:
+    """It is made to learn where the state is; who steps is the one that was asked for."""
+
+    class Large(torch.optim.AdamW):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            if self.param_groups[0]["params"][0].numel() < 3:
+                msg = "too small"
+                raise RuntimeError(msg)
+            super().step()
+
+    backend = TorchBackend(Large)
+    handle = backend.start(pr.AdamW().spec, START)
+    assert set(backend.read(course(backend, handle))) == {"theta"}
+    with pytest.raises(Unsupported, match="a small one raises RuntimeError: too small"):
+        backend.start(pr.AdamW().spec, START, state_of(pr.AdamW(), START["x"], t=2))
+
+
+class InParts(torch.optim.Optimizer):  # type: ignore[misc]
+    """AdamW whose groups keep the betas apart."""
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, {
+            "lr": lr, "beta1": betas[0], "beta2": betas[1], "eps": eps, "decay": weight_decay,
+        })
+
+    def step(self, closure: Any = None) -> None:
+        """Take the step of another AdamW, group by group."""
+        for group in self.param_groups:
+            inner = torch.optim.AdamW(
+                group["params"], group["lr"], (group["beta1"], group["beta2"]), group["eps"],
+                group["decay"],
+            )
+            inner.state = self.state
+            inner.step()
+
+
+def test_groups_may_know_parts_of_an_argument() -> None:
+    """The betas of a layer go in as they are kept; a name that groups do not know is refused."""
+    own = pr.AdamW().for_layers({"x": {"beta1": 0.5}})
+    backend = TorchBackend(InParts)
+    handle = backend.start(own.spec, START)
+    assert handle.optimizer.param_groups[0]["beta1"] == 0.5
+    other = pr.AdamW().for_layers({"x": {"weight_decay": 0.5}})
+    assert backend.supports(other.spec) == "has no weight_decay by group"
+    results = held(backend, "adamw", "adamw/plain-*")
+    assert which(results, CONFORMS) == set(results)
+
+
 def test_functions_reach_what_is_hidden() -> None:
     """A function that reads alone shows a slot, and cannot set it."""
     anchors: dict[Any, Any] = {}
@@ -456,6 +518,11 @@ def test_functions_reach_what_is_hidden() -> None:
     }
     results = held(TorchBackend(Remote, fixed=AROUND, state=state), "lookahead", "*/sync-decimal")
     assert which(results, CONFORMS) == set(results)
+    given = state_of(LOOK, np.ones(3, dtype=np.float32), t=2)
+    backend = TorchBackend(Remote, fixed=AROUND, state=state)
+    handle = backend.start(LOOK.spec, {"x": np.ones(3)}, given)
+    anchors[handle.params["x"]].zero_()  # written again when the step knows its rate
+    assert np.array_equal(backend.read(handle)["slow"]["x"], given["slow"]["x"])
     seen = TorchBackend(Remote, fixed=AROUND, state={"slow": state["slow"][0]})
     handle = seen.start(LOOK.spec, {"x": np.ones(3)})
     assert np.array_equal(seen.read(handle)["slow"]["x"], np.ones(3))
@@ -468,6 +535,27 @@ def test_a_late_start_is_not_helped() -> None:
     results = held(TorchBackend(Late, fixed=AROUND), "lookahead", "lookahead/*-decimal")
     assert which(results, DEPARTS) == {"lookahead/first-sync-decimal"}
     assert results["lookahead/first-sync-decimal"].t == 5
+
+
+@pytest.mark.parametrize("case", ["loud-dyadic", "quiet-dyadic", "late-dyadic", "first-sync-*"])
+def test_a_chosen_warm_up_is_told(case: str) -> None:
+    """What "auto" has chosen stands in the groups of this one; making its state chooses nothing."""
+    results = held(TorchBackend(Paratrooper), "paratrooper", f"paratrooper/{case}")
+    assert which(results, CONFORMS) == set(results)
+    assert all(r.steps == r.of for r in results.values())
+
+
+def test_a_chosen_warm_up_that_cannot_be_told_is_refused() -> None:
+    """Unless the rectified branch is open, where the choice is no more asked."""
+    ours = pr.RAdam(warmup="auto")
+    backend = TorchBackend(torch.optim.Adam, fixed={"warmup": "auto"})
+    for t, refused in ((3, True), (4, False)):  # rho is 4 at t = 4, just below, and 5 at t = 5
+        state = {**state_of(ours, START["x"], t), "warmup": "none"}
+        if refused:
+            with pytest.raises(Unsupported, match="cannot be told which warm-up was chosen"):
+                backend.start(ours.spec, START, state)
+        else:
+            backend.start(ours.spec, START, state)
 
 
 # ------------------------------------------------------------------ the protocol in detail
