@@ -83,7 +83,8 @@ def left() -> str:
     rows = [(f"`{name}`", why) for name, why in sorted(kill.LEFT.items())]
     return (
         "## What no core case kills\n\nA backend has no part in a schedule: the kit tells it the "
-        "rate of each step. The tests of the schedules themselves tell all of these apart.\n\n"
+        "rate of each step. tests/test_variants.py tells each of these from the published line; a "
+        "case that is named below, of the full tier, does too.\n\n"
     ) + table(("variant", "why"), rows)
 
 

@@ -17,8 +17,10 @@ from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.error import GoldenError
+from paratrooper_ref.golden.recipe import Full
+from paratrooper_ref.golden.recipes import recipes
 from paratrooper_ref.golden.schema import text as schema_text
-from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS, Variant
+from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS, Variant, rescheduled
 
 STORED = kill.load()
 CORPUS = Corpus()
@@ -226,6 +228,22 @@ def test_the_schema_is_one() -> None:
 def test_reasons_are_of_schedules_alone() -> None:
     """Of the rules of optimizers nothing is left."""
     assert set(LEFT) <= set(SCHEDULE_VARIANTS)
+
+
+@pytest.mark.parametrize("name", [name for name, why in LEFT.items() if "/" in why])
+def test_the_full_tier_kills_what_is_said_to_be_killed_there(name: str) -> None:
+    """The rates of that case are others."""
+    recipe = recipes()[LEFT[name].rpartition("; ")[2]]
+    assert isinstance(recipe, Full)
+    assert recipe.schedule is not None
+    rates = []
+    for schedule in (recipe.schedule, rescheduled(recipe.schedule, SCHEDULE_VARIANTS[name])):
+        state, found = schedule.init(1.0), []
+        for t in range(1, recipe.steps + 1):
+            state, rate = schedule(state, t)
+            found.append(rate)
+        rates.append(np.array(found))
+    assert np.abs(rates[0] - rates[1]).max() > 1e-3
 
 
 def test_update_writes_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
