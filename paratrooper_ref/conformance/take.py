@@ -184,6 +184,8 @@ def _checked(
     x: Any, slot: str, layer: str, shape: tuple[int, ...], profile: Profile
 ) -> Any:
     what = f"{slot} of layer {layer!r}"
+    if isinstance(x, np.generic):  # what NumPy makes of arithmetic on arrays of shape ()
+        x = np.asarray(x)
     if not isinstance(x, np.ndarray):
         raise Fault(DTYPE, f"{what} is no array but {type(x).__name__}")
     if x.shape != shape:
