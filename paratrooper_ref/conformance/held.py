@@ -266,15 +266,15 @@ class Follower:
     def _bounded(self, own: State, grads: Grads, lr: float) -> tuple[bounds.Lines, str]:
         """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
         given = (self.optimizer, own, grads, lr, self.profile)
-        errors, undecided = self._registers(own), ""
+        undecided = ""
         try:
-            found = bounds.lines(*given, errors=errors)
+            found = bounds.lines(*given)
         except Boundless:
             raise Unsupported(BEYOND.format(self.profile.dtype)) from None
         except Undecided as error:
             undecided = str(error)
             try:
-                found = bounds.lines(*given, errors=errors, guesses=True)
+                found = bounds.lines(*given, guesses=True)
             except Undecided as again:
                 raise Fault(UNSTABLE, f"t = {self.t + 1}: {again}") from None
         if not all(
@@ -283,22 +283,6 @@ class Follower:
         ):
             raise Unsupported(BEYOND.format(self.profile.dtype))
         return found, undecided
-
-    def _registers(self, own: State) -> Errors:
-        """Return how much more of a number a register may hold than the slot that was read."""
-        narrow = {
-            slot: format for slot in self.slots
-            if (format := self.profile.stored(slot)).precision < self.profile.format.precision
-        }
-        if not own.t or not narrow:
-            return {}
-        return {
-            layer: {
-                slot: np.abs(own.slot(slot)[layer]) * format.unit + format.tiny
-                for slot, format in narrow.items()
-            }
-            for layer in own.params
-        }
 
     # ------------------------------------------------------------------ along
 

@@ -203,7 +203,7 @@ def infer(
     Examples
     --------
     >>> from paratrooper_ref.conformance import ReferenceBackend
-    >>> print(infer(ReferenceBackend("float32"), "sgd", only="nesterov/*").profile)
+    >>> print(infer(ReferenceBackend("float32"), "adam", only="adam/plain-*").profile)
     float32, forms=False
     """
     goldens = cases(algorithm, corpus or Corpus(), tier, only)
@@ -303,7 +303,7 @@ def _all(
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # what a backend raises is its answer
-                left_out[f"{type(error).__name__}: {error}".removesuffix(": ")] += 1
+                left_out[f"raises {type(error).__name__}"] += 1
             else:
                 steps.append(_Step(
                     case=golden.case, optimizer=optimizer, question=question,

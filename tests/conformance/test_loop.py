@@ -393,8 +393,8 @@ def test_gradients_are_of_every_dtype() -> None:
             assert np.array_equal(format.nearest(x), x)
 
 
-def test_a_master_copy_of_more_bits() -> None:
-    """State in bfloat16 beside operations in float32: what is read is not all that there is."""
+def test_state_of_fewer_bits() -> None:
+    """State in bfloat16 beside operations in float32 is fine where it is declared."""
 
     class Narrow(ReferenceBackend):
         def __init__(self) -> None:
@@ -412,6 +412,25 @@ def test_a_master_copy_of_more_bits() -> None:
     declared = Narrow()
     declared.profile = Profile(dtype="float32")
     assert run(declared, "replay/adam/decimal").verdict == DEPARTS
+
+
+def test_state_of_more_bits_than_are_shown() -> None:
+    """What is kept in float32 and shown in bfloat16 is another step from what is shown."""
+
+    class Rounds(ReferenceBackend):
+        def __init__(self) -> None:
+            super().__init__("float32")
+            self.profile = Profile(dtype="float32", slots={"u": "bfloat16"})
+
+        def read(self, handle: Any) -> Slots:
+            found: Any = super().read(handle)
+            u = {k: np.asarray(BFLOAT16.nearest(x), np.float32) for k, x in found["u"].items()}
+            return {**found, "u": u}
+
+    found = run(Rounds(), "replay/sgd/decimal")
+    assert found.verdict == DEPARTS
+    assert found.t is not None
+    assert found.t > 1
 
 
 def test_a_follower_of_no_steps() -> None:
