@@ -260,7 +260,8 @@ def pallas(*changes: str) -> KernelBackend:
         source = inspect.getsource(written)
         assert source.count(changes[0]) == 1
         names = {"__name__": written.__name__}
-        code = compile(source.replace(changes[0], changes[1]), "<changed>", "exec", dont_inherit=True)
+        source = source.replace(changes[0], changes[1])
+        code = compile(source, "<changed>", "exec", dont_inherit=True)
         exec(code, names)
     return KernelBackend(
         names["paratrooper"], to=jax.numpy.array, first_batch=names["first_batch"],
