@@ -63,7 +63,7 @@ PROBLEMS: Final[Mapping[str, Mapping[str, Any]]] = {
 # A step as long as the gradient needs a rate below 2 / 1330, the largest curvature of rosenbrock.
 RATES: Final = {"sgd": 2.0**-11, "nesterov": 2.0**-11}
 RELOAD_STEPS: Final = 14
-LOUD: Final = 2.0**7  # of a first gradient by which a first-batch rule chooses not to move
+LOUD: Final = 2.0**6  # of a first gradient by which a first-batch rule chooses not to move
 TURNS: Final = 8
 OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
 LAST: Final = 6  # steps from which it is told what a run looks like
@@ -340,6 +340,11 @@ class _Check:
         """What the backend is held to."""
         return self._held_to(self.published)
 
+    @property
+    def _decides(self) -> bool:
+        """Whether a first batch chooses how to warm up."""
+        return bool(self.published.hyper().get("warmup") == "auto")
+
     def _held_to(self, published: Optimizer) -> Optimizer:
         if self.dialect is None:
             return published
@@ -378,7 +383,9 @@ class _Check:
         if self.rest[1:]:
             course = Replay(self.name, FROZEN_STEPS, frozen=(FROZEN,))
         else:
-            course = Replay(self.name, rates=dict([CHANGED]))
+            # The choice of a first batch is kept, though later ones would choose otherwise.
+            loud = self.rest == ["dyadic"] and self._decides
+            course = Replay(self.name, rates=dict([CHANGED]), loud=LOUD if loud else 1.0)
         return self._followed(course)
 
     def _loop(self) -> Run:
@@ -467,8 +474,7 @@ class _Check:
         if not hasattr(self.backend, "reload"):
             msg = "has no reload"
             raise Unsupported(msg)
-        decides = self.published.hyper().get("warmup") == "auto"
-        course = Replay(self.name, RELOAD_STEPS, loud=LOUD if decides else 1.0)
+        course = Replay(self.name, RELOAD_STEPS, loud=LOUD if self._decides else 1.0)
         start = self._start(self.published, course)
         first = Follower(self.optimizer, self.published.spec, self.profile, start)
         first.ask(course.given(1, {}, self.profile), self.published.rate(None))
