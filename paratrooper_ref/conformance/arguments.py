@@ -183,6 +183,19 @@ def matters(optimizer: Optimizer, layer: str | None, missing: tuple[str, ...]) -
     return next((name for name in missing if name in hyper and name not in inert), None)
 
 
+def ours_of(argument: str) -> str:
+    """Return the hyperparameter that an argument is for, the first of several.
+
+    Examples
+    --------
+    >>> ours_of("betas"), ours_of("la_steps")
+    ('beta1', 'k')
+    """
+    if argument in TUPLES:
+        return TUPLES[argument][0]
+    return next((ours for ours, theirs in NAMES.items() if argument in theirs), argument)
+
+
 def decouples(optimizer: Optimizer) -> bool:
     """Return whether an algorithm subtracts its decay from the parameters by itself.
 

@@ -18,8 +18,19 @@ Grads = Mapping[str, Array | None]
 Slots = Mapping[str, Mapping[str, Array]]
 
 
-class Unsupported(Exception):  # noqa: N818 - it is an answer, not an error
+class Unsupported(Exception):
     """A backend cannot be asked this; the message says why, in a few words."""
+
+
+class Lacks(Unsupported):
+    """A backend has no such hyperparameter, or not by layer.
+
+    It is asked again without: with the value that has no effect, or the published one.
+    """
+
+    def __init__(self, name: str, message: str = "") -> None:
+        super().__init__(message or f"has no {name}")
+        self.name = name
 
 
 class Backend(Protocol):

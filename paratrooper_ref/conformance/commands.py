@@ -19,16 +19,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from paratrooper_ref.conformance.backend import Backend
-from paratrooper_ref.conformance.gate import SECONDS, names
-from paratrooper_ref.conformance.kit import check
+from paratrooper_ref.conformance.gate import SECONDS
+from paratrooper_ref.conformance.kit import check, names
 from paratrooper_ref.conformance.profile import DTYPES, Profile
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
-from paratrooper_ref.variants import VARIANTS, Variant
+from paratrooper_ref.variants import FAULTS, SCHEDULE_VARIANTS, VARIANTS, Variant
 
 HOLDS: Final = 0
+FAILED: Final = 1
 
 
 def add_verbs(verbs: Any) -> None:
@@ -50,6 +51,9 @@ def add_verbs(verbs: Any) -> None:
     made.add_argument("--tier", choices=("core", "full", "all"), default="core", help="(core)")
     made.add_argument("--expect", type=Path, help="a TOML file of expected failures")
     made.add_argument("--report", type=Path, help="write the report: .json, or .html with pictures")
+    made.add_argument(
+        "--no-runs", dest="runs", action="store_false", help="only single steps, no runs"
+    )
     made.add_argument("--quiet", action="store_true", help="print the closing line alone")
 
     made = verb("infer", _infer, "find the smallest profile of arithmetic that a backend fits")
@@ -66,7 +70,7 @@ def add_verbs(verbs: Any) -> None:
 
     made = verb("variants", _variants, "list the variants: dialects, bugs, forms of evaluation")
     made.add_argument("pattern", nargs="?", default="*", help="such as 'radam.*' (default: all)")
-    made.add_argument("--kind", choices=("bug", "dialect", "form"), help="only these")
+    made.add_argument("--kind", choices=("bug", "dialect", "form", "fault"), help="only these")
     made.add_argument("--rule", help="only those of a rule, such as adamw")
 
 
@@ -98,7 +102,7 @@ def _backend(made: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> int:
     backend, algorithm = _asked(args)
     profile = _profile(backend, args.profile)
-    whole, done = len(names(algorithm, Corpus(), args.tier, args.only)), 0
+    whole, done = len(names(algorithm, Corpus(), args.tier, args.only, runs=args.runs)), 0
     with Bar("checking") as bar:
 
         def progress(case: str) -> None:
@@ -108,7 +112,8 @@ def _check(args: argparse.Namespace) -> int:
 
         report = check(
             backend, algorithm, dialect=args.dialect, profile=profile, tier=args.tier,
-            only=args.only, expect=args.expect, seconds=args.seconds, progress=progress,
+            only=args.only, runs=args.runs, expect=args.expect, seconds=args.seconds,
+            progress=progress,
         )
     if args.report is not None:
         report.save(args.report)
@@ -124,10 +129,10 @@ def _infer(args: argparse.Namespace) -> int:
 
     backend, algorithm = _asked(args)
     found = infer(
-        backend, algorithm, dialect=args.dialect, only=args.only, seconds=args.seconds
+        backend, algorithm, dialect=args.dialect, only=args.only, seconds=args.seconds or SECONDS
     )
     print(json.dumps(found.to_json(), indent=1, sort_keys=True) if args.json else found)
-    return found.exit_code
+    return HOLDS if found.ok else FAILED
 
 
 def _asked(args: argparse.Namespace) -> tuple[Backend, str]:
@@ -252,7 +257,7 @@ def _kill(args: argparse.Namespace) -> int:
     with Bar("killing") as bar:
         found = kill.update(args.update, bar) if args.update else kill.verify(bar)
     print(json.dumps(found.to_json(), indent=1, sort_keys=True) if args.json else found)
-    return found.exit_code
+    return int(found.exit_code)
 
 
 # --------------------------------------------------------------------------- variants
@@ -260,22 +265,29 @@ def _kill(args: argparse.Namespace) -> int:
 
 def _variants(args: argparse.Namespace) -> int:
     found = [
-        v for v in VARIANTS.values()
+        v for v in (*VARIANTS.values(), *SCHEDULE_VARIANTS.values())
         if fnmatchcase(v.name, args.pattern) and args.kind in (None, v.kind)
         and (args.rule is None or args.rule in v.rules)
     ]
-    if not found:
-        msg = f"no variant is {args.pattern!r}; {nearest(args.pattern, VARIANTS)}"
+    faults = [f for f in FAULTS.values() if fnmatchcase(f.name, args.pattern)]
+    faults = faults if args.kind in (None, "fault") and args.rule is None else []
+    if not found and not faults:
+        known = [*VARIANTS, *SCHEDULE_VARIANTS, *FAULTS]
+        msg = f"no variant is {args.pattern!r}; {nearest(args.pattern, known)}"
         raise ValueError(msg)
     if args.json:
-        print(json.dumps([_row(v) for v in found], indent=1, sort_keys=True))
+        rows = [*map(_row, found), *({"kind": "fault", **vars(f)} for f in faults)]
+        print(json.dumps(rows, indent=1, sort_keys=True))
         return HOLDS
     for v in found:
         print(f"{v.name}  {v.kind}  of {', '.join(v.rules)}")
         for was, line in v.changes:
             print(f"    - {_indented(was)}\n    + {_indented(line) or '(left out)'}")
         print(f"    {v.seen}{f'  {v.link}' if v.link else ''}")
-    print(f"{len(found)} of {len(VARIANTS)} variants")
+    for f in faults:
+        print(f"{f.name}  fault\n    {f.what}\n    {f.seen}{f'  {f.link}' if f.link else ''}")
+    whole = len(VARIANTS) + len(SCHEDULE_VARIANTS) + len(FAULTS)
+    print(f"{len(found) + len(faults)} of {whole} variants and faults")
     return HOLDS
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Backend, Unsupported
+from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
 from paratrooper_ref.conformance.take import Question, Shown, take
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -74,7 +74,7 @@ def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
     Raises
     ------
     ValueError
-        If there is no such algorithm, or no such case.
+        If there is no such algorithm.
     """
     entries = [e for e in corpus.manifest().cases.values() if tier in (e.tier, "all")]
     by_group: dict[str, list[Entry]] = {}
@@ -85,18 +85,14 @@ def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
         known = nearest(algorithm, sorted({*by_group, *OPTIMIZERS}))
         msg = f"conformance needs an algorithm, got algorithm={algorithm!r}; {known}"
         raise ValueError(msg)
-    found = [
+    return sorted(
         entry.case
         for group, of_group in by_group.items()
         if group == algorithm
         or (algorithm in OPTIMIZERS and corpus.load(of_group[0]).spec["algorithm"] == algorithm)
         for entry in of_group
         if fnmatchcase(entry.case, only)
-    ]
-    if not found:
-        msg = f"conformance needs cases, got none of {algorithm} in the {tier} tier for {only!r}"
-        raise ValueError(msg)
-    return sorted(found)
+    )
 
 
 def cases(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -> list[Golden]:
@@ -149,15 +145,23 @@ class Gate:
         verdict, detail, skipped = CONFORMS, "", ""
         t: int | None = None
         departure: Departure | None = None
-        asked: Question | str = ""
-        for step in golden.steps:
+        asked: Question | None = None
+        optimizer = with_hyper(golden.optimizer, getattr(self.backend, "fixed", None) or {})
+        waiting = list(golden.steps)
+        while waiting:
+            step = waiting.pop(0)
             t = step.t
             try:
-                asked = self._question(golden, step)
-                if isinstance(asked, str):
-                    skipped = asked
+                asked = self.question(golden, step, optimizer)
+                taken.append(self._taken(golden, step, optimizer, asked))
+            except Lacks as lack:
+                fewer = without(optimizer, lack.name)
+                if fewer is None:
+                    skipped = str(lack)
                     continue
-                taken.append(self._taken(golden, step, asked))
+                optimizer = fewer
+                waiting.insert(0, step)
+                continue
             except Fault as fault:
                 verdict, detail = fault.verdict, fault.detail
             except Unsupported as reason:
@@ -165,7 +169,9 @@ class Gate:
                 continue
             except HungError as error:
                 verdict, detail = HANGS, str(error)
-            except Exception as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:  # SystemExit, a test's skip: whatever it raises
                 verdict, detail = RAISES, _said(error)
             else:
                 if taken[-1].worst <= 1:
@@ -181,29 +187,23 @@ class Gate:
             case=golden.case, verdict=verdict, detail=detail, t=t, steps=len(taken),
             of=len(golden.steps), shares=tuple(s for step in taken for s in step.shares),
             departure=departure, seconds=time.perf_counter() - began,
-            replay=_replay(asked) if verdict in FAILURES and isinstance(asked, Question) else None,
+            adapted=differences(golden.optimizer, optimizer),
+            replay=_replay(asked) if verdict in FAILURES and asked is not None else None,
         )
 
     # ------------------------------------------------------------------ one step
 
-    def _question(self, golden: Golden, step: Step) -> Question | str:
-        """Return what to ask, or why it cannot be asked."""
-        optimizer, lr = golden.optimizer, step.lr
+    def question(self, golden: Golden, step: Step, optimizer: Optimizer) -> Question:
+        """Return what to ask; raise Unsupported where it cannot be asked."""
         state, grads = golden.state(step), golden.gradients(step)
-        spec: Mapping[str, Any] = golden.spec
-        fixed = getattr(self.backend, "fixed", None) or {}
-        other = with_hyper(optimizer, fixed)
-        if other != optimizer:
-            if not _same_step(optimizer, other, golden, step):
-                differs = {k: v for k, v in fixed.items() if optimizer.hyper().get(k, v) != v}
-                return "has " + ", ".join(f"{k}={v!r} always" for k, v in differs.items())
-            spec = other.spec
+        spec = golden.spec if optimizer == golden.optimizer else optimizer.spec
         question = Question(
-            spec=spec, state=state, slots=optimizer.slots(), grads=grads, lr=lr
+            spec=spec, state=state, slots=optimizer.slots(), grads=grads, lr=step.lr
         )
         profile = self.backend.profile
         if not profile.inject and not question.fresh:
-            return "its state cannot be set"
+            msg = "its state cannot be set"
+            raise Unsupported(msg)
         arrays = {"theta": state.params, "g": grads} | {
             slot: state.slot(slot) for slot in optimizer.slots()
         }
@@ -211,12 +211,16 @@ class Gate:
             format = profile.stored(slot)
             for x in layers.values():
                 if x is not None and not np.array_equal(format.nearest(x), x):
-                    return f"inputs that {format.name} does not hold"
+                    msg = f"inputs that {format.name} does not hold"
+                    raise Unsupported(msg)
         return question
 
-    def _taken(self, golden: Golden, step: Step, question: Question) -> Taken:
-        optimizer, profile = golden.optimizer, self.backend.profile
-        expected = None
+    def _taken(
+        self, golden: Golden, step: Step, optimizer: Optimizer, question: Question
+    ) -> Taken:
+        profile, expected = self.backend.profile, None
+        if optimizer != golden.optimizer and not _same_step(optimizer, golden, step):
+            expected = wanted.computed(optimizer, question.state, question.grads, question.lr)
         if self.dialect is not None:
             if not VARIANTS[self.dialect].fits(optimizer):
                 msg = f"{self.dialect} is no variant of {optimizer.name}"
@@ -306,9 +310,43 @@ def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:
     return replace(optimizer, layers=layers, **changes)
 
 
-def _same_step(a: Optimizer, b: Optimizer, golden: Golden, step: Step) -> bool:
-    """Return whether two optimizers take the same step, to the last bit."""
-    given = (golden.state(step), golden.gradients(step), step.lr)
+def without(optimizer: Optimizer, name: str) -> Optimizer | None:
+    """Return the optimizer without a hyperparameter: by layer first, then at all.
+
+    Decay of 0, and what is published of others; None if that is how it is.
+
+    Examples
+    --------
+    >>> from paratrooper_ref import AdamW
+    >>> own = AdamW().for_layers({"b": {"weight_decay": 0.5}})
+    >>> without(own, "weight_decay")
+    AdamW(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01)
+    >>> without(without(own, "weight_decay"), "weight_decay").weight_decay
+    0.0
+    """
+    layers = tuple(
+        (layer, tuple((k, v) for k, v in own if k != name)) for layer, own in optimizer.layers
+    )
+    layers = tuple((layer, own) for layer, own in layers if own)
+    if layers != optimizer.layers:
+        return replace(optimizer, layers=layers)
+    defaults = {f.name: f.default for f in optimizer.declared()}
+    if name not in defaults:
+        return None
+    other = with_hyper(optimizer, {name: 0.0 if name == "weight_decay" else defaults[name]})
+    return None if other == optimizer else other
+
+
+def differences(published: Optimizer, asked: Optimizer) -> dict[str, Any]:
+    """Return the hyperparameters that a backend was asked with instead of those of a case."""
+    was, now = published.hyper(), asked.hyper()
+    found = {name: now[name] for name in was if was[name] != now[name]}
+    return found | ({"by layer": "fewer"} if published.layers != asked.layers else {})
+
+
+def _same_step(b: Optimizer, golden: Golden, step: Step) -> bool:
+    """Return whether an optimizer takes the same step as that of a case, to the last bit."""
+    a, given = golden.optimizer, (golden.state(step), golden.gradients(step), step.lr)
     try:
         (one, _), (two, _) = a.step(*given), b.step(*given)
     except NonFiniteError:

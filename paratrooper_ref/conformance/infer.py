@@ -21,7 +21,7 @@ from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import FORMATS, Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Backend, Unsupported
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases
+from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, with_hyper
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Question, Shown, take
 from paratrooper_ref.conformance.verdict import DTYPE, Fault, Share
@@ -207,6 +207,9 @@ def infer(
     float32, forms=False
     """
     goldens = cases(algorithm, corpus or Corpus(), tier, only)
+    if not goldens:
+        msg = f"infer needs cases, got none of {algorithm} in the {tier} tier for {only!r}"
+        raise ValueError(msg)
     asked, steps, left_out = _taken(backend, goldens, dialect, seconds, progress)
     found = Inferred(
         backend=backend.name, algorithm=algorithm, declared=backend.profile, profile=None,
@@ -282,14 +285,13 @@ def _all(
     for golden in goldens:
         progress(golden.case)
         for step in golden.steps:
-            optimizer, expected = golden.optimizer, None
+            fixed = getattr(gate.backend, "fixed", None) or {}
+            optimizer, expected = with_hyper(golden.optimizer, fixed), None
             try:
-                question = gate._question(golden, step)
-                if isinstance(question, str):
-                    left_out[question] += 1
-                    continue
+                question = gate.question(golden, step, optimizer)
                 if gate.dialect is not None:
                     optimizer = changed(optimizer, VARIANTS[gate.dialect])
+                if optimizer != golden.optimizer:
                     expected = wanted.computed(
                         optimizer, question.state, question.grads, question.lr
                     )

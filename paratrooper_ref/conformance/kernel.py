@@ -22,6 +22,7 @@ from paratrooper_ref.conformance.arguments import matters
 from paratrooper_ref.conformance.backend import (
     Array,
     Grads,
+    Lacks,
     Params,
     Slots,
     Spec,
@@ -122,8 +123,7 @@ class KernelBackend:
             unnamed = tuple(name for name in optimizer.hyper(layer) if name not in known)
             lacking = matters(optimizer, layer, unnamed)
             if lacking is not None:
-                msg = f"has no {lacking}"
-                raise Unsupported(msg)
+                raise Lacks(lacking)
         for slot in optimizer.slots():
             unread = slot == "u" and optimizer.hyper()["momentum"] == 0
             if slot not in self.named and not unread:

@@ -14,18 +14,40 @@ from typing import Final
 
 import numpy as np
 
-from paratrooper_ref.conformance import attribute, expectations
+from paratrooper_ref.conformance import attribute, expectations, gate, loop
 from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.expectations import Expectation
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
-from paratrooper_ref.conformance.verdict import DEPARTS, Constant, Like, Result
+from paratrooper_ref.conformance.verdict import DEPARTS, UNSUPPORTED, Constant, Like, Result
 from paratrooper_ref.golden.corpus import Corpus
 
 ANSWERS: Final = 6.0  # that a backend gives in a step: each may take its time
 
 Expected = str | Path | Iterable[Expectation] | None
+
+
+def names(
+    algorithm: str,
+    corpus: Corpus,
+    tier: str = "core",
+    only: str = "*",
+    *,
+    runs: bool = True,
+) -> list[str]:
+    """Return the names of all that there is to check of an algorithm: cases, then runs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such algorithm, or nothing of such a name.
+    """
+    found = gate.names(algorithm, corpus, tier, only)
+    found += loop.names(algorithm, only) if runs else []
+    if not found:
+        msg = f"conformance needs cases, got none of {algorithm} in the {tier} tier for {only!r}"
+        raise ValueError(msg)
+    return found
 
 
 def check(
@@ -36,6 +58,7 @@ def check(
     profile: Profile | None = None,
     tier: str = "core",
     only: str = "*",
+    runs: bool = True,
     expect: Expected = None,
     corpus: Corpus | None = None,
     seconds: float | None = None,
@@ -56,7 +79,9 @@ def check(
         The arithmetic to hold it to, in place of the one that it declares.
     tier : {"core", "full", "all"}
     only : str
-        A pattern of names; fewer cases than there are make a partial report.
+        A pattern of names; fewer than there are make a partial report.
+    runs : bool
+        Whether the backend also goes on by itself: see `paratrooper_ref.conformance.loop`.
     expect : path or iterable of Expectation, optional
         Expected failures.
     corpus : Corpus, optional
@@ -78,37 +103,53 @@ def check(
         backend = copy.copy(backend)
         backend.profile = profile
     asked = expectations.read(expect) if isinstance(expect, (str, Path)) else tuple(expect or ())
-    goldens = cases(algorithm, corpus, tier, only)
+    there = names(algorithm, corpus, tier, only, runs=runs)
+    goldens = gate.cases(algorithm, corpus, tier, only)
     if seconds is None:
-        seconds = max(SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
-    gate = Gate(backend, dialect=dialect, seconds=seconds)
-    results, likes, constants = _explained(gate, gate.run(goldens, progress))
+        seconds = max(gate.SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
+    held = gate.Gate(backend, dialect=dialect, seconds=seconds)
+    results, likes, constants = _explained(held, held.run(goldens, progress))
+    results += map(_clocks, loop.loops(
+        backend, algorithm, dialect=dialect, only=only, seconds=seconds, progress=progress
+    ) if runs else ())
     matched = expectations.match(results, asked, datetime.date.today())
     manifest = corpus.manifest()
     return Report(
         backend=backend.name, algorithm=algorithm, dialect=dialect, tier=tier, only=only,
         corpus=manifest.corpus, digest=manifest.digest, profile=backend.profile,
-        total=len(goldens), results=results, expected=matched.expected,
+        total=len(there), results=results, expected=matched.expected,
         problems=matched.problems, likes=likes, constants=constants, versions=_versions(backend),
         seconds=time.perf_counter() - began,
     )
 
 
 def _explained(
-    gate: Gate, results: Sequence[Result]
+    held: gate.Gate, results: Sequence[Result]
 ) -> tuple[list[Result], list[Like], list[Constant]]:
     """Return the results with what each looks like, and what explains all of them."""
     departing = [r for r in results if r.verdict == DEPARTS]
     if not departing:
         return list(results), [], []
-    profile = gate.backend.profile
-    taken = [step for r in results for step in gate.taken[r.case]]
+    profile = held.backend.profile
+    taken = [step for r in results for step in held.taken[r.case]]
     likes, constants = attribute.explained(taken, profile)
     if likes or constants:
         return [replace(r, likes=likes) if r in departing else r for r in results], likes, constants
     # Nothing explains all: there may be more than one fault, and each case shows its own.
-    alone = {r.case: attribute.explained(gate.taken[r.case], profile)[0] for r in departing}
+    alone = {r.case: attribute.explained(held.taken[r.case], profile)[0] for r in departing}
     return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], []
+
+
+def _clocks(run: Result) -> Result:
+    """Return a run; one that departs only as each layer counts its own steps is not asked that.
+
+    The specification has one clock for all, torch one for each parameter: a dialect that shows
+    nowhere but where a layer is frozen.
+    """
+    if run.verdict == DEPARTS and [like.variant for like in run.likes] == [loop.BY_LAYER]:
+        detail = "steps of frozen layers: it counts the steps of each layer apart (a dialect)"
+        return replace(run, verdict=UNSUPPORTED, detail=detail, departure=None, likes=())
+    return run
 
 
 def _versions(backend: Backend) -> dict[str, str]:

@@ -19,8 +19,8 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
-from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
-from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken, with_hyper
+from paratrooper_ref.conformance.backend import Array, Backend, Lacks, Unsupported
+from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken, differences, with_hyper, without
 from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Shown
@@ -66,6 +66,7 @@ RELOAD_STEPS: Final = 14
 LOUD: Final = 2.0**6  # of a first gradient by which a first-batch rule chooses not to move
 TURNS: Final = 8
 OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
+BY_LAYER: Final = "steps.by_layer"  # what a backend is like that counts the steps of each layer
 LAST: Final = 6  # steps from which it is told what a run looks like
 
 
@@ -330,9 +331,8 @@ class _Check:
         self.profile = backend.profile
         self.kind, self.group, *rest = name.split("/")
         self.rest = rest
-        setting = SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL
-        fixed = getattr(backend, "fixed", None) or {}
-        self.published = with_hyper(setting[self.group], fixed)
+        self.setting = (SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL)[self.group]
+        self.published = with_hyper(self.setting, getattr(backend, "fixed", None) or {})
         self.t: int | None = None
 
     @property
@@ -361,7 +361,7 @@ class _Check:
             "twice": self._twice,
         }
         try:
-            run = checks[self.kind]()
+            run = self._asked(checks[self.kind])
         except KeyboardInterrupt:
             raise
         except Fault as fault:
@@ -372,7 +372,19 @@ class _Check:
             run = self._ended(HANGS, str(error))
         except BaseException as error:  # what a backend raises, SystemExit too, is its answer
             run = self._ended(RAISES, f"{type(error).__name__}: {error}".removesuffix(": "))
-        return replace(run, seconds=time.perf_counter() - began)
+        asked = differences(self.setting, self.published)
+        return replace(run, seconds=time.perf_counter() - began, adapted=asked)
+
+    def _asked(self, check: Callable[[], Run]) -> Run:
+        """Make a check, without the hyperparameters that the backend lacks."""
+        while True:
+            try:
+                return check()
+            except Lacks as lack:
+                fewer = without(self.published, lack.name)
+                if fewer is None:
+                    raise
+                self.published = fewer
 
     def _ended(self, verdict: str, detail: str) -> Run:
         return Run(case=self.name, verdict=verdict, detail=detail, t=self.t)
@@ -595,7 +607,7 @@ def _counting(last: Taken, all: Sequence[Taken], profile: Profile) -> Like | Non
     if not any(missed.values()) or worst > 1:
         return None
     return Like(
-        variant="steps.by_layer", kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
+        variant=BY_LAYER, kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
         line="t[layer] = t[layer] + 1  # where there is a gradient",
         seen="torch.optim: state['step'] of each parameter", link=TORCH,
     )

@@ -26,6 +26,7 @@ from paratrooper_ref.conformance.arguments import arguments, decouples, matters
 from paratrooper_ref.conformance.backend import (
     Array,
     Grads,
+    Lacks,
     Params,
     Slots,
     Spec,
@@ -208,8 +209,7 @@ class OptaxBackend:
         missing = tuple(name for name in found.missing if name not in self.fixed)
         lacking = matters(optimizer, layer, missing)
         if lacking is not None:
-            msg = f"has no {lacking}"
-            raise Unsupported(msg)
+            raise Lacks(lacking)
         return self.make(**found.kwargs)
 
     def _begun(

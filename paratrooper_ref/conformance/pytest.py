@@ -9,8 +9,7 @@ import pytest
 
 from paratrooper_ref.conformance import plugin
 from paratrooper_ref.conformance.backend import Backend
-from paratrooper_ref.conformance.gate import names
-from paratrooper_ref.conformance.kit import check
+from paratrooper_ref.conformance.kit import check, names
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.verdict import CONFORMS, UNSUPPORTED
 from paratrooper_ref.golden.corpus import Corpus
@@ -35,7 +34,7 @@ def conformance(
     algorithm : str
         Such as "paratrooper".
     **options
-        Those of `paratrooper_ref.conformance.check`: dialect, profile, tier, only, expect, corpus,
+        Those of `paratrooper_ref.conformance.check`: dialect, profile, tier, only, runs, expect, corpus,
         seconds.
 
     Raises
@@ -45,7 +44,8 @@ def conformance(
     """
     corpus = options.get("corpus") or Corpus()
     tier, only = options.get("tier", "core"), options.get("only", "*")
-    ids = [*names(algorithm, corpus, tier, only), COUNTS]
+    runs = options.get("runs", True)
+    ids = [*names(algorithm, corpus, tier, only, runs=runs), COUNTS]
     held = _Held(backend, algorithm, options)
 
     @pytest.mark.parametrize("case", ids)

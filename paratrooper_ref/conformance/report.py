@@ -87,6 +87,14 @@ class Report:
         return Counter(result.verdict for result in self.results)
 
     @property
+    def adapted(self) -> Counter[str]:
+        """How many cases were asked with another value of a hyperparameter than they have."""
+        return Counter(
+            f"{name}={value!r}" if name != "by layer" else "none of its own by layer"
+            for r in self.results if r.steps for name, value in r.adapted.items()
+        )
+
+    @property
     def failed(self) -> list[Result]:
         """The failures that are not expected."""
         fine = (CONFORMS, UNSUPPORTED)
@@ -165,6 +173,9 @@ class Report:
         lines += [f"expectation: {problem}" for problem in self.problems]
         reasons = Counter(r.detail for r in self.results if r.verdict == UNSUPPORTED)
         lines += [f"unsupported, {n} cases: {why}" for why, n in reasons.most_common()]
+        if self.adapted:
+            asked = (f"{what} ({n} cases)" for what, n in self.adapted.most_common())
+            lines.append(f"asked with what it has: {', '.join(asked)}")
         parts = sum(r.of - r.steps for r in self.results if r.verdict == CONFORMS)
         if parts:
             lines.append(f"{parts} steps of cases that conform could not be asked")
@@ -281,6 +292,7 @@ def _result(result: Result) -> dict[str, Any]:
     return found | {
         "likes": [vars(like) for like in result.likes],
         "shares": [vars(s) for s in result.shares],
+        "alone": [vars(s) for s in getattr(result, "alone", ())],
         "departure": None if departure is None else {
             "at": vars(departure.at),
             "agreed": [vars(s) for s in departure.agreed],

@@ -29,10 +29,12 @@ from paratrooper_ref.conformance.arguments import (
     arguments,
     decouples,
     matters,
+    ours_of,
 )
 from paratrooper_ref.conformance.backend import (
     Array,
     Grads,
+    Lacks,
     Params,
     Slots,
     Spec,
@@ -300,8 +302,7 @@ class TorchBackend:
         missing = tuple(name for name in found.missing if name not in self.fixed)
         if lacking := matters(ours, layer, missing):
             of = "" if layer is None or matters(ours, None, missing) else f" of layer {layer!r}"
-            msg = f"has no {lacking}{of}"
-            raise Unsupported(msg)
+            raise Lacks(lacking, f"has no {lacking}{of}")
         return found.kwargs | self.options
 
     def _built(self, ours: Optimizer, tensors: Mapping[str, Tensor]) -> Any:
@@ -611,8 +612,7 @@ def _group(group: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
         elif parts and all(part in known for part in parts):
             found.update(zip(parts, value, strict=True))
         else:
-            msg = f"has no {name} by group"
-            raise Unsupported(msg)
+            raise Lacks(ours_of(name), f"has no {name} by group")
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 CONFORMS: Final = "conforms"
@@ -146,6 +146,9 @@ class Result:
     departure : Departure, optional
     likes : sequence of Like
         Known variants that explain it, best first.
+    adapted : mapping of str to value
+        Hyperparameters that are others than the case's, as the backend has only those; what is
+        wanted is then computed by the reference, and its error bound is allowed.
     replay : mapping, optional
         All that is needed to take the step again.
     seconds : float
@@ -160,6 +163,7 @@ class Result:
     shares: Sequence[Share] = ()
     departure: Departure | None = None
     likes: Sequence[Like] = ()
+    adapted: Mapping[str, Any] = field(default_factory=dict)
     replay: Mapping[str, Any] | None = None
     seconds: float = 0.0
 
