@@ -216,6 +216,9 @@ def test_a_function_gives_all_arguments() -> None:
 
     results = held(TorchBackend(torch.optim.AdamW, hyper=swapped), "adamw", "adamw/plain-*")
     assert which(results, DEPARTS) == set(results)
+    backend = TorchBackend(torch.optim.AdamW, hyper=swapped, options={"betas": (0.5, 0.25)})
+    handle = backend.start(pr.AdamW().spec, START)
+    assert handle.optimizer.param_groups[0]["betas"] == (0.5, 0.25)
 
 
 @pytest.mark.parametrize(
@@ -503,18 +506,24 @@ def test_groups_may_know_parts_of_an_argument() -> None:
 def test_functions_reach_what_is_hidden() -> None:
     """A function that reads alone shows a slot, and cannot set it."""
     anchors: dict[Any, Any] = {}
+    done: dict[Any, int] = {}
 
     class Remote(Wrapped):
         def _begin(self, params: Any) -> None:
-            self.done = 0
+            done[id(self)] = 0
             anchors.update({p: p.detach().clone() for p in params})
 
         def _slow(self, p: Any) -> Any:
             return anchors[p]
 
+        def _meets(self) -> bool:
+            done[id(self)] += 1
+            return done[id(self)] % self.k == 0
+
     state: dict[str, Any] = {
         "slow": (lambda optimizer, p: anchors[p], lambda optimizer, p, x: anchors[p].copy_(x)),
-        "t": (lambda optimizer: optimizer.done, lambda optimizer, t: setattr(optimizer, "done", t)),
+        "t": (lambda optimizer: done[id(optimizer)],
+              lambda optimizer, t: done.update({id(optimizer): t})),
     }
     results = held(TorchBackend(Remote, fixed=AROUND, state=state), "lookahead", "*/sync-decimal")
     assert which(results, CONFORMS) == set(results)
@@ -530,6 +539,20 @@ def test_functions_reach_what_is_hidden() -> None:
         seen.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
 
 
+def test_slow_weights_that_are_wrong_are_seen_by_their_name() -> None:
+    """They hold nothing that is known, but the list is called so."""
+
+    class Swapped(Listed):
+        @torch.no_grad()  # type: ignore[untyped-decorator]
+        def step(self, closure: Any = None) -> None:
+            self.alpha = 1 - self.alpha
+            super().step()
+            self.alpha = 1 - self.alpha
+
+    handle = TorchBackend(Swapped, fixed=AROUND).start(LOOK.spec, {"x": np.ones(3)})
+    assert "slow" in handle.layout.slots
+
+
 def test_a_late_start_is_not_helped() -> None:
     """Slow weights are set only where the optimizer would have some by then."""
     results = held(TorchBackend(Late, fixed=AROUND), "lookahead", "lookahead/*-decimal")
@@ -543,6 +566,17 @@ def test_a_chosen_warm_up_is_told(case: str) -> None:
     results = held(TorchBackend(Paratrooper), "paratrooper", f"paratrooper/{case}")
     assert which(results, CONFORMS) == set(results)
     assert all(r.steps == r.of for r in results.values())
+
+
+def test_making_a_state_does_not_choose_a_warm_up() -> None:
+    """All layers were frozen in the first step, so the second gradient chooses: none for it."""
+    backend = TorchBackend(Paratrooper)
+    zero = {"x": np.zeros(3, dtype=np.float32)}
+    handle = backend.start(
+        pr.Paratrooper().spec, START, {"t": 1, "m": zero, "v": zero, "slow": START}
+    )
+    backend.step(handle, {"x": np.full(3, 100, dtype=np.float32)}, 0.1)
+    assert np.array_equal(backend.read(handle)["theta"]["x"], START["x"])
 
 
 def test_a_chosen_warm_up_that_cannot_be_told_is_refused() -> None:
@@ -608,6 +642,15 @@ def test_a_state_goes_in_as_it_comes_out() -> None:
             assert read[slot]["x"].dtype == array
             assert np.array_equal(read[slot]["x"], layers["x"])
         assert {int(s["step"]) for s in handle.optimizer.state.values()} == {7}
+
+
+def test_before_the_first_step_there_is_no_buffer() -> None:
+    """SGD's first step does not read one, whatever a state may hold."""
+    backend = TorchBackend(torch.optim.SGD)
+    ours = pr.SGD(momentum=0.5, dampening=0.5)
+    handle = backend.start(ours.spec, START, {"t": 0, "u": {"x": START["x"]}})
+    backend.step(handle, {"x": np.ones(3, dtype=np.float32)}, 0.1)
+    assert np.array_equal(backend.read(handle)["u"]["x"], np.ones(3))
 
 
 def test_handles_live_side_by_side() -> None:
