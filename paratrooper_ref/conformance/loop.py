@@ -19,6 +19,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
+from paratrooper_ref.conformance.bounds import STORED
 from paratrooper_ref.conformance.backend import Array, Backend, Lacks, Unsupported
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken, differences, with_hyper, without
 from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
@@ -588,9 +589,10 @@ def _off(at: Share) -> str:
 
 
 def _differing(one: Sequence[Shown], two: Sequence[Shown]) -> tuple[int, str] | None:
+    """Return where parameters or state are others; lines of a step are not kept over a reload."""
     for t, (a, b) in enumerate(zip(one, two, strict=True)):
         for layer, lines in a.items():
-            for tag, x in lines.items():
+            for tag, x in ((tag, x) for tag, x in lines.items() if tag in STORED):
                 y = b.get(layer, {}).get(tag)
                 if y is None or np.asarray(x).tobytes() != np.asarray(y).tobytes():
                     return t, f"{tag} of layer {layer!r} has other bits after step {t}"
