@@ -176,6 +176,10 @@ class KernelBackend:
         """Return the tagged lines that the function has returned in the step just taken."""
         return handle.lines
 
+    def reload(self, handle: Handle) -> Handle:
+        """Return the handle made of copies: a caller saves arrays, t, and what was chosen."""
+        return replace(handle, slots=self.read(handle))
+
     def _warmup(self, handle: Handle, grads: Grads) -> str | None:
         """Return what the model has chosen, and choose if it is time to."""
         hyper = handle.optimizer.hyper()

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import KernelBackend, Profile, Unsupported, check
-from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT, UNSUPPORTED
+from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT
 from paratrooper_ref.optimizers import SGD, Adam, Paratrooper, Ranger
 
 SECONDS = 60.0  # a step may take, which may have to be compiled
@@ -82,13 +82,14 @@ def changed(function: Callable[..., Any], was: str, line: str) -> Any:
 def test_a_function_conforms_however_it_answers(function: Any, dtype: str) -> None:
     """Names tell what is what, of arguments as of results."""
     report = check(KernelBackend(function, dtype=dtype), "adam")
-    assert dict(report.counts) == {CONFORMS: 34}, str(report)
+    assert set(report.counts) == {CONFORMS}, str(report)
+    assert report.counts[CONFORMS] == report.total
 
 
 def test_the_first_wrong_line_is_named_if_lines_are_returned() -> None:
     """Each line is held to what the function itself had before it."""
     wrong = changed(adam_line_by_line, "np.sqrt(v_hat) + eps", "np.sqrt(v_hat + eps)")
-    report = check(KernelBackend(wrong), "adam")
+    report = check(KernelBackend(wrong), "adam", runs=False)
     assert report.counts[DEPARTS] > 0
     departures = [r.departure.at.tag for r in report.results if r.departure is not None]
     assert set(departures) == {"denominator"}
@@ -152,18 +153,19 @@ def test_what_a_function_does_not_name_is_not_asked_of_it() -> None:
 
 
 def test_what_a_function_always_has_is_known_to_the_gate() -> None:
-    """Cases in which another value makes no difference are run all the same."""
+    """It is asked with the value that it has, said or not, and held to it."""
     def decayless(
         theta: Array, g: Array, m: Array, v: Array, t: int, lr: float, beta1: float,
         beta2: float, eps: float,
     ) -> tuple[Array, ...]:
         return adam(theta, g, m, v, t, lr, beta1, beta2, eps, 0.0)
 
-    report = check(KernelBackend(decayless, fixed={"weight_decay": 0.0}), "adam")
-    assert report.counts[CONFORMS] > 0
-    assert report.counts[CONFORMS] + report.counts[UNSUPPORTED] == 34, str(report)
-    details = {r.detail for r in report.results if r.verdict == UNSUPPORTED}
-    assert details == {"has weight_decay=0.0 always"}
+    for fixed in ({}, {"weight_decay": 0.0}):
+        report = check(KernelBackend(decayless, fixed=fixed), "adam", only="adam/plain*")
+        assert dict(report.counts) == {CONFORMS: 2}, str(report)
+        assert [r.adapted for r in report.results] == [{"weight_decay": 0.0}] * 2
+    always = KernelBackend(decayless, fixed={"weight_decay": 0.5})
+    assert check(always, "adam", only="adam/plain*").counts[DEPARTS] == 2
 
 
 def test_a_frozen_layer_is_not_passed() -> None:
@@ -273,7 +275,8 @@ def pallas(*changes: str) -> KernelBackend:
 def test_paratrooper_conforms() -> None:
     """All cases: frozen layers and layers of their own are passed one by one."""
     report = check(pallas(), "paratrooper", seconds=SECONDS)
-    assert dict(report.counts) == {CONFORMS: 64}, str(report)
+    assert set(report.counts) == {CONFORMS}, str(report)
+    assert report.counts[CONFORMS] == report.total
 
 
 WRONG = {
