@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from paratrooper_ref.conformance import bounds, wanted
-from paratrooper_ref.conformance.edits import edits
+from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.gate import Taken, with_hyper
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import Constant, Like
@@ -27,10 +28,16 @@ NUDGE: Final = 2.0**-20  # share of a constant by which it is moved to see what 
 ERRORS: Final = (ArithmeticError, LookupError, NameError, TypeError, ValueError, AttributeError)
 
 
+Hypothesis = tuple[Variant, ...]
+"""Variants that are there together."""
+
+
 def explained(
     taken: Iterable[Taken], profile: Profile
 ) -> tuple[list[Like], list[Constant]]:
-    """Return what explains every step: known variants, or else a constant, or else an edit.
+    """Return what explains every step.
+
+    Known variants; or else a constant; or an edit of one line; or two known variants together.
 
     Parameters
     ----------
@@ -39,55 +46,100 @@ def explained(
     profile : Profile
     """
     steps = sorted(taken, key=lambda step: -step.worst)
-    off = [step for step in steps if step.worst > 1]
-    if not off:
+    if not steps or steps[0].worst <= 1:
         return [], []
-    known = [v for v in VARIANTS.values() if v.kind != "form" and v.fits(off[0].optimizer)]
-    if likes := _explaining(known, steps, profile):
+    known = [v for v in known_variants(steps) if not lines_of(v) <= _right(steps)]
+    if likes := _explaining([(v,) for v in known], steps, profile):
         return likes, []
     if found := constants(steps, profile):
         return [], found
-    return _explaining(list(edits(off[0].optimizer)), steps, profile), []
+    alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= _right(steps)]
+    if likes := _explaining([(e,) for e in alone], steps, profile):
+        return likes, []
+    pairs = itertools.combinations([v for v in known if not lines_of(v) & _right(steps)], 2)
+    return _explaining(list(pairs), steps, profile), []
 
 
-def _explaining(variants: list[Variant], steps: list[Taken], profile: Profile) -> list[Like]:
-    """Return the variants that explain all steps, best first."""
-    off = [step for step in steps if step.worst > 1]
-    few, many = _spread(off, FEW), [*_spread(off, MANY), *steps[len(off) :]]
-    left = [v for v in variants if all(_plausible(v, step, profile) for step in few)]
-    left = [v for v in left if misfit(v, few, profile) <= 1]
-    left = [v for v in left if all(_plausible(v, step, profile) for step in many)]
-    found = [(misfit(v, many, profile), v) for v in left]
+def likes_of(taken: Iterable[Taken], profile: Profile) -> list[Like]:
+    """Return the known variants that explain some steps, best first."""
+    steps = sorted(taken, key=lambda step: -step.worst)
+    return _explaining([(v,) for v in known_variants(steps)], steps, profile)
+
+
+def known_variants(steps: Iterable[Taken]) -> list[Variant]:
+    """Return the variants that an optimizer of some steps can have."""
+    optimizers = {type(s.optimizer.inner or s.optimizer): s.optimizer for s in steps}.values()
     return [
-        Like(
-            variant=v.name, kind=v.kind, misfit=worst, tags=lines_of(v), was=v.was, line=v.line,
-            seen=v.seen, link=v.link,
-        )
-        for worst, v in sorted(found, key=lambda pair: pair[0]) if worst <= 1
+        v for v in VARIANTS.values()
+        if v.kind != "form" and any(v.fits(optimizer) for optimizer in optimizers)
     ]
 
 
-def lines_of(variant: Variant) -> tuple[str, ...]:
+def _right(steps: Iterable[Taken]) -> frozenset[str]:
+    """Return the slots that are right in every step: what changes their lines is out."""
+    seen, off = set(), set()
+    for step in steps:
+        for share in step.shares:
+            seen.add(share.tag)
+            if share.share > 1:
+                off.add(share.tag)
+    return frozenset(seen - off - {"theta"})
+
+
+def _explaining(
+    hypotheses: list[Hypothesis], steps: list[Taken], profile: Profile
+) -> list[Like]:
+    """Return the hypotheses that explain all steps, best first."""
+    off = [step for step in steps if step.worst > 1]
+    few, many = _spread(off, FEW), [*_spread(off, MANY), *steps[len(off) :]]
+    left = [h for h in hypotheses if all(_plausible(h, step, profile) for step in few)]
+    left = [h for h in left if misfit(h, few, profile) <= 1]
+    left = [h for h in left if all(_plausible(h, step, profile) for step in many)]
+    found = [(misfit(h, many, profile), h) for h in left]
+    return [_like(h, worst) for worst, h in sorted(found, key=lambda p: p[0]) if worst <= 1]
+
+
+def _like(hypothesis: Hypothesis, worst: float) -> Like:
+    first = hypothesis[0]
+    tags = dict.fromkeys(tag for v in hypothesis for tag in sorted(lines_of(v)))
+    return Like(
+        variant=" and ".join(v.name for v in hypothesis),
+        kind=" and ".join(dict.fromkeys("edit" if v.seen == EDIT else v.kind for v in hypothesis)),
+        misfit=worst, tags=tuple(tags), was=first.was,
+        line="\n".join(v.line for v in hypothesis),
+        seen="; ".join(v.seen for v in hypothesis), link=first.link,
+    )
+
+
+def _as(hypothesis: Hypothesis, optimizer: Optimizer) -> Optimizer | None:
+    """Return an optimizer as a hypothesis has it; None if it cannot be so."""
+    try:
+        for variant in hypothesis:
+            if variant.fits(optimizer):
+                optimizer = changed(optimizer, variant)
+    except VariantError:
+        return None
+    return optimizer
+
+
+def lines_of(variant: Variant) -> frozenset[str]:
     """Return what the lines are about that a variant changes.
 
     Examples
     --------
     >>> lines_of(VARIANTS["adam.eps_hat"])
-    ('denominator',)
+    frozenset({'denominator'})
     """
     heads = (was.partition(" = ")[0].split(" ")[0] for was, _ in variant.changes)
-    return tuple(dict.fromkeys("branch" if head in ("if", "elif") else head for head in heads))
+    return frozenset("branch" if head in ("if", "elif") else head for head in heads)
 
 
-def misfit(variant: Variant, steps: Sequence[Taken], profile: Profile) -> float:
-    """Return the largest error over bound of a variant, as if it were what is published."""
+def misfit(hypothesis: Hypothesis, steps: Sequence[Taken], profile: Profile) -> float:
+    """Return the largest error over bound, as if a hypothesis were what is published."""
     worst = 0.0
     for step in steps:
-        if variant.fits(step.optimizer):
-            other = changed(step.optimizer, variant)
-            worst = max(worst, _off(other, step, profile))
-        else:
-            worst = max(worst, step.worst)
+        other = _as(hypothesis, step.optimizer)
+        worst = max(worst, math.inf if other is None else _off(other, step, profile))
         if worst > 1:
             break
     return worst
@@ -122,13 +174,14 @@ def stretch_of(profile: Profile) -> float:
     return 1 + 2.0 ** (profile.format.precision - 53)
 
 
-def _plausible(variant: Variant, step: Taken, profile: Profile) -> bool:
-    """Return whether plain doubles do not rule a variant out."""
-    if not variant.fits(step.optimizer):
-        return step.worst <= 1
+def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
+    """Return whether plain doubles do not rule a hypothesis out."""
+    other = _as(hypothesis, step.optimizer)
+    if other is None or (other is step.optimizer and step.worst > 1):
+        return False
     try:
-        names = _doubles(changed(step.optimizer, variant), step)
-    except (*ERRORS, VariantError):
+        names = _doubles(other, step)
+    except ERRORS:
         return False
     for layer, found in names.items():
         for slot in ("theta", *step.question.slots):

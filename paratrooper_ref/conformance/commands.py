@@ -77,7 +77,7 @@ def add_verbs(verbs: Any) -> None:
 def _backend(made: argparse.ArgumentParser) -> None:
     made.add_argument(
         "backend",
-        help="MODULE:NAME or FILE.py:NAME of an adapter, of what makes one, or of a torch optimizer",
+        help="MODULE:NAME or FILE.py:NAME: an adapter, what makes one, or a torch optimizer",
     )
     made.add_argument("--algorithm", help=f"{', '.join(OPTIMIZERS)}; the adapter's own if it says")
     made.add_argument("--dialect", help="a variant that it is meant to be, see variants")

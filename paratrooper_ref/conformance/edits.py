@@ -18,6 +18,7 @@ from paratrooper_ref.optimizers.lift import Rule, parameters
 from paratrooper_ref.optimizers.optimizer import Optimizer
 from paratrooper_ref.variants.variant import Variant, source_of
 
+EDIT: Final = "an edit"  # where it is seen: nowhere
 _OPPOSITE: Final = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 _ALIKE: Final = (
     ("g", "regularized"), ("m", "m_hat", "g", "regularized", "u", "direction"),
@@ -57,7 +58,7 @@ def _edits(rule: Rule) -> tuple[Variant, ...]:
             if line != was:
                 found.setdefault((was, line), Variant(
                     name=f"{rule.__name__}: {line}", rules=(rule.__name__,), was=was, line=line,
-                    kind="bug", seen="an edit",
+                    kind="bug", seen=EDIT,
                 ))
     return tuple(found.values())
 
@@ -94,6 +95,9 @@ def _instead(node: ast.expr, known: set[str]) -> Iterator[ast.expr]:
             yield ast.BinOp(node.left, _OPPOSITE[type(node.op)](), node.right)
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         yield from node.args
+        if node.func.id == "sqrt":  # a root too many, or a square
+            yield ast.Call(node.func, [node], [])
+            yield ast.BinOp(node.args[0], ast.Mult(), node.args[0])
     elif isinstance(node, ast.IfExp):
         yield node.body
         yield node.orelse

@@ -136,7 +136,7 @@ def _explained(
     if likes or constants:
         return [replace(r, likes=likes) if r in departing else r for r in results], likes, constants
     # Nothing explains all: there may be more than one fault, and each case shows its own.
-    alone = {r.case: attribute.explained(held.taken[r.case], profile)[0] for r in departing}
+    alone = {r.case: attribute.likes_of(held.taken[r.case], profile) for r in departing}
     return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], []
 
 

@@ -19,9 +19,16 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
-from paratrooper_ref.conformance.bounds import STORED
 from paratrooper_ref.conformance.backend import Array, Backend, Lacks, Unsupported
-from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken, differences, with_hyper, without
+from paratrooper_ref.conformance.bounds import STORED
+from paratrooper_ref.conformance.gate import (
+    BEYOND,
+    SECONDS,
+    Taken,
+    differences,
+    with_hyper,
+    without,
+)
 from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Shown

@@ -34,8 +34,8 @@ def conformance(
     algorithm : str
         Such as "paratrooper".
     **options
-        Those of `paratrooper_ref.conformance.check`: dialect, profile, tier, only, runs, expect, corpus,
-        seconds.
+        Those of `paratrooper_ref.conformance.check`: dialect, profile, tier, only, runs, expect,
+        corpus, seconds.
 
     Raises
     ------

@@ -203,6 +203,8 @@ class Report:
         if result.departure is None:
             return f"{head}\n  {result.verdict}: {result.detail}"
         lines = [head, *_told(result.departure)]
+        if "; and it " in result.detail:
+            lines.append(f"  besides, it{result.detail.partition('; and it')[2]}")
         lines += [f"  looks like {_like(like)}" for like in result.likes[:LISTED]]
         lines += [f"  explained if {constant}" for constant in self.constants]
         lines.append(f"  profile declared: {self.profile}")
@@ -282,8 +284,9 @@ def _digits(at: Share) -> float:
 def _like(like: Like) -> str:
     line = " / ".join(like.line.splitlines()) or "(left out)"
     where = f"; {like.link}" if like.link else ""
-    named = like.variant if like.kind != "edit" else f"an edit of {', '.join(like.tags)}"
-    return f"{named} ({like.kind}): {line}\n    for {like.was} [{like.seen}{where}]"
+    if like.kind == "edit":
+        return f"a change of {', '.join(like.tags)}, of no known name: {line}\n    for {like.was}"
+    return f"{like.variant} ({like.kind}): {line}\n    for {like.was} [{like.seen}{where}]"
 
 
 def _result(result: Result) -> dict[str, Any]:

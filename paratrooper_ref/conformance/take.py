@@ -63,12 +63,26 @@ def container(profile: Profile, slot: str) -> np.dtype[Any]:
 
 
 def take(backend: Backend, question: Question) -> Shown:
-    """Return what a backend shows after a step.
+    """Return what a backend shows after a step; see `look`.
 
     Raises
     ------
     Fault
-        For the first thing that it does and should not.
+        For what it changes and should not, too.
+    """
+    shown, fault = look(backend, question)
+    if fault is not None:
+        raise fault
+    return shown
+
+
+def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
+    """Return what a backend shows after a step, and what it has changed and should not have.
+
+    Raises
+    ------
+    Fault
+        If what it shows is nothing to compare.
     Unsupported
         From the backend.
     Exception
@@ -89,13 +103,7 @@ def take(backend: Backend, question: Question) -> Shown:
     handle = _or(backend.step(handle, grads, question.lr), handle)
     after = backend.read(handle)
 
-    if changed := gradient.changed():
-        raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
-    if changed := inputs.changed():
-        raise Fault(INPUT, f"{changed[0]} of layer {changed[1]!r} as given has changed")
-    if changed := kept.changed():
-        what = f"{changed[0]} of layer {changed[1]!r}"
-        raise Fault(ALIASES, f"{what}, read before the step, has changed with it; read a copy")
+    fault = _changed(gradient, inputs, kept)
     shown = _shown(after, question, profile)
     probe = getattr(backend, "probe", None)
     for layer, lines in (probe(handle) if probe else {}).items():
@@ -105,7 +113,18 @@ def take(backend: Backend, question: Question) -> Shown:
             raise Fault(LAYERS, f"lines are shown of {layer!r}, which is no layer it was given")
         for tag, value in lines.items():
             shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
-    return shown
+    return shown, fault
+
+
+def _changed(gradient: _Copies, inputs: _Copies, kept: _Copies) -> Fault | None:
+    if changed := gradient.changed():
+        return Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
+    if changed := inputs.changed():
+        return Fault(INPUT, f"{changed[0]} of layer {changed[1]!r} as given has changed")
+    if changed := kept.changed():
+        what = f"{changed[0]} of layer {changed[1]!r}"
+        return Fault(ALIASES, f"{what}, read before the step, has changed with it; read a copy")
+    return None
 
 
 def _given(question: Question, profile: Profile) -> dict[str, Any] | None:

@@ -67,6 +67,7 @@ BUILT_IN: Final[Mapping[str, Hyper]] = {
 }
 """What classes of torch always use, and have no argument for."""
 
+SGD: Final = "torch.optim.sgd.SGD"
 SOME_RATE: Final = 0.25  # of the small optimizer, and of one that is asked for a rate of 0
 SOME_GRADIENT: Final = 2.0**-4  # of the step that makes an optimizer's state, to be overwritten
 SAME: Final = 4  # roundings by which a state that went out and in again may differ
@@ -299,6 +300,9 @@ class TorchBackend:
             kwargs: dict[str, Any] = dict(self.hyper(hyper))
             return kwargs | self.options
         found = arguments(hyper, self._accepted, self.hyper, decouples(ours))
+        if _path_of(self.factory) == SGD and hyper["momentum"] == 0 != hyper["dampening"]:
+            name = "dampening"  # of a buffer, and there is none: a dialect
+            raise Lacks(name, f"has no {name} where the momentum is 0")
         missing = tuple(name for name in found.missing if name not in self.fixed)
         if lacking := matters(ours, layer, missing):
             of = "" if layer is None or matters(ours, None, missing) else f" of layer {layer!r}"

@@ -76,8 +76,8 @@ def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
     Raises
     ------
     VariantError
-        If the optimizer runs none of the variant's rules, is a variant itself, or the published
-        line does not stand exactly once in a rule that it runs.
+        If the optimizer runs none of the variant's rules, or the published line does not stand
+        exactly once in a rule that it runs: another variant may have changed it.
 
     Examples
     --------
@@ -96,10 +96,6 @@ def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
             f"{' or '.join(variant.rules)}, got {optimizer.name}"
         )
         raise VariantError(msg)
-    if isinstance(optimizer, _Changed):
-        msg = f"the variant {variant.name} needs a published optimizer, got {optimizer.name}"
-        raise VariantError(msg)
-
     def other(rule: Rule) -> Rule:
         return rewritten(rule, variant) if rule.__name__ in variant.rules else rule
 
@@ -107,12 +103,8 @@ def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
     stages, model = tuple(map(other, optimizer.stages())), other(family.first_batch)
     members = {"stages": lambda self: stages, "first_batch": staticmethod(model)}
     name = f"{family.__name__} with {variant.name}"
-    altered: type[Optimizer] = type(name, (_Changed, family), members)
+    altered: type[Optimizer] = type(name, (family,), members)
     return altered(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)})
-
-
-class _Changed:
-    """What marks an optimizer as a variant: its source is not that of its rules."""
 
 
 def _rules(optimizer: Optimizer) -> tuple[Rule, ...]:
@@ -138,7 +130,8 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     except SyntaxError as error:
         msg = f"{variant.name} needs lines of Python, got {error.text!r}: {error.msg}"
         raise VariantError(msg) from None
-    filename = f"<{rule.__qualname__} with {variant.name}>"
+    before = rule.__code__.co_filename.strip("<>") if _is_written(rule) else rule.__qualname__
+    filename = f"<{before} with {variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
     return compiled(found, rule, filename)
 
@@ -158,11 +151,16 @@ def source_of(rule: Rule) -> ast.FunctionDef:
     return _function(_lines(rule), rule.__qualname__)
 
 
+def _is_written(rule: Rule) -> bool:
+    """Return whether a rule is the work of `rewritten`."""
+    filename = rule.__code__.co_filename
+    return filename.startswith("<") and filename in linecache.cache
+
+
 def _lines(rule: Rule) -> list[str]:
     assert isinstance(rule, FunctionType)
-    known = linecache.cache.get(rule.__code__.co_filename)
-    if known is not None and rule.__code__.co_filename.startswith("<"):
-        return list(known[2])  # type: ignore[misc]
+    if _is_written(rule):
+        return list(linecache.cache[rule.__code__.co_filename][2])  # type: ignore[misc]
     module = inspect.getmodule(rule)
     try:
         assert module is not None
