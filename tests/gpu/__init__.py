@@ -1,0 +1,1 @@
+"""Backends on a GPU, held to the corpus; skipped as unsupported where there is none."""
