@@ -154,6 +154,22 @@ def test_first_rectified_step(hyper: tuple[str, dict[str, Any]], first: int) -> 
     assert seen == [False] * (first - 1) + [True]
 
 
+@pytest.mark.parametrize("name", RECTIFIED)
+def test_a_step_at_the_threshold_is_not_rectified(name: str) -> None:
+    """No exact rho is a double from 4 up; one formed in double precision can meet its threshold."""
+    x = {"x": np.array([1.0])}
+
+    def step(threshold: float) -> dict[str, Any]:
+        optimizer = named(name, {"threshold": threshold, "warmup": "momentum"})
+        slots: dict[str, Any] = dict.fromkeys(optimizer.slots(), x)
+        state = pr.State(params=x, t=6, scalars="float64", warmup="momentum", **slots)
+        return optimizer.step(state, x)[1]["x"]
+
+    rho = step(4.0)["rho"]
+    assert step(float(rho))["rectified"] is False
+    assert step(float(np.nextafter(rho, 0.0)))["rectified"] is True
+
+
 Row = dict[str, Any]
 
 

@@ -1,0 +1,513 @@
+"""What a profile admits: each clause of a bound, alone and to the last factor."""
+
+from __future__ import annotations
+
+import math
+import operator
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paratrooper_ref.arithmetic import EXACT, Undecided, scalar
+from paratrooper_ref.arithmetic.running import (
+    BFLOAT16,
+    FLOAT16,
+    FLOAT32,
+    FLOAT64,
+    LIBM_ROUNDINGS,
+    REFERENCE,
+    STRETCH,
+    Boundless,
+    Format,
+    Formed,
+    Running,
+    joined,
+)
+from paratrooper_ref.conformance import Profile
+from paratrooper_ref.conformance.bounds import lines, stored
+from paratrooper_ref.golden.bounds import excess
+from paratrooper_ref.golden.document import Value
+from paratrooper_ref.optimizers import SGD, Adam, RAdam, State
+
+NEAR = 1e-9  # what a bound is stretched by is 2**-40 a time
+FLUSHING = Format("float32, flushed", 24, -149, 128, flushes=True)
+
+
+def one(value: float, error: float = 0.0, format: Format = FLOAT64) -> Running:
+    """Return a running number, alone."""
+    return Running(value, error, format)
+
+
+def some(*pairs: tuple[float, float], format: Format = FLOAT64) -> Running:
+    """Return an array of running numbers."""
+    values, errors = zip(*pairs, strict=True)
+    return Running(np.array(values), np.array(errors), format)
+
+
+# ------------------------------------------------------------------ formats
+
+
+def test_a_format_knows_its_numbers() -> None:
+    """As IEEE 754 and the papers on bfloat16 have them; the bound's own doubles cost 2**-1071."""
+    dtypes: tuple[Any, ...] = (np.float64, np.float64, np.float32, np.float16)
+    formats = (FLOAT64, REFERENCE, FLOAT32, FLOAT16)
+    for format, dtype in zip(formats, dtypes, strict=True):
+        info = np.finfo(dtype)
+        assert format.unit == float(info.eps) / 2
+        assert format.largest == float(info.max)
+        assert format.tiny == float(info.smallest_subnormal) / 2 + 2.0**-1071
+        flushed = Format("flushed", format.precision, format.least, format.most, flushes=True)
+        assert flushed.tiny == float(info.smallest_normal) + 2.0**-1071
+    assert BFLOAT16.largest == 3.3895313892515355e38
+    assert BFLOAT16.tiny == 2.0**-134 + 2.0**-1071
+
+
+def test_a_format_rounds_as_its_dtype_does() -> None:
+    """To nearest, ties to even, through subnormal numbers, and to infinity."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=4000) * 2.0 ** rng.integers(-160, 140, 4000)
+    ties = np.array([1 + 2.0**-24, 1 + 3 * 2.0**-24, 2.0**-150, 3 * 2.0**-150, 65520.0, 65519.0])
+    most = [3.4028235677973366e38, np.inf, -np.inf, np.nan, 0.0]
+    given = np.concatenate([x, ties, -ties, most])
+
+    with np.errstate(all="ignore"):
+        for format, dtype in ((FLOAT32, np.float32), (FLOAT16, np.float16)):
+            np.testing.assert_array_equal(format.nearest(given), given.astype(dtype))
+    assert type(FLOAT32.nearest(0.1)) is float
+
+
+def test_a_format_holds_an_exact_scalar_or_it_does_not() -> None:
+    """Bits and range both count."""
+    tenth, fine = scalar(EXACT, 0.1), scalar(EXACT, 1 + 2.0**-23)
+
+    assert FLOAT64.holds(tenth)
+    assert not FLOAT32.holds(tenth)
+    assert FLOAT32.holds(fine)
+    assert not FLOAT32.holds(scalar(EXACT, 1 + 2.0**-24))
+    assert FLOAT32.holds(scalar(EXACT, 2.0**-149))
+    assert not FLOAT32.holds(scalar(EXACT, 3 * 2.0**-150))
+    assert not FLOAT64.holds(scalar(EXACT, 1) / scalar(EXACT, 3))
+
+
+def test_a_sum_costs_its_roundings() -> None:
+    """In any order all but one of the terms, among neighbours the depth of the tree."""
+    neighbours = Format("coarse", 4, -20, sums="neighbours")
+    coarse = Format("coarse", 4, -20)
+
+    for n, deep in ((1, 0), (2, 1), (3, 2), (4, 2), (5, 3), (8, 3), (9, 4)):
+        assert neighbours.summing(n) == deep / 16 / (1 - deep / 16)
+        assert coarse.summing(n) == (n - 1) / 16 / (1 - (n - 1) / 16)
+    assert coarse.summing(16) == 15 / 16 / (1 - 15 / 16)
+    assert coarse.summing(17) == math.inf
+
+
+# ------------------------------------------------------------------ how numbers meet
+
+
+def test_a_scalar_is_rounded_once_where_it_is_taken() -> None:
+    """A tenth is no number of float32: one rounding there, and one to the double that it is."""
+    taken = one(1.0, format=FLOAT32).taking(scalar(EXACT, 0.1))
+
+    assert taken.value == 0.1
+    assert taken.error == (2.0**-24 + 2.0**-53) * 0.1 * STRETCH + FLOAT32.tiny
+    assert one(1.0).taking(taken).error == taken.error
+    assert one(1.0, format=FLOAT32).taking(0.1).error == 0
+    huge = one(1.0).taking(scalar(EXACT, 2.0**1000) * scalar(EXACT, 2.0**1000))
+    assert (huge.value, huge.error) == (math.inf, 0)
+
+
+def test_the_result_has_the_format_of_the_arrays() -> None:
+    """Beside an array a scalar is rounded to it; two of a kind go by the coarser."""
+    array, wide = some((0.5, 0.0), format=FLOAT32), some((0.5, 0.0))
+
+    assert (array + one(0.1)).format is FLOAT32
+    assert (one(0.1) + array).format is FLOAT32
+    assert (wide + one(0.1, format=FLOAT32)).format is FLOAT64
+    assert (one(0.1, format=FLOAT32) + wide).format is FLOAT64
+    assert (array + wide).format is FLOAT32
+    assert (wide + array).format is FLOAT32
+    assert (one(0.1, format=FLOAT32) + one(0.1)).format is FLOAT32
+    assert (one(0.1) + one(0.1, format=FLOAT32)).format is FLOAT32
+    both = one(1.0) + one(0.1, format=FLOAT16)
+    assert both.format is FLOAT16
+    assert both.error == pytest.approx(2.0**-11 * 1.1, rel=NEAR)
+
+
+def test_another_format_costs_a_rounding_where_it_is_coarser() -> None:
+    """And nothing for numbers that it has, or where it is as fine and reaches as far down."""
+    x = some((0.1, 0.0), (0.5, 0.0), (0.5, 2.0**-30), (0.0, 0.0), (0.0, 2.0**-30))
+
+    there = x.to(FLOAT32)
+    assert there.error[0] == pytest.approx(2.0**-24 * 0.1, rel=NEAR)
+    assert there.error[1] == there.error[3] == 0
+    assert there.error[2] == pytest.approx(2.0**-30 + 2.0**-25, rel=1e-6)
+    assert there.error[4] == (1 + 2.0**-23) * STRETCH * 2.0**-30 + FLOAT32.tiny
+    assert there.to(FLOAT64).error.tolist() == there.error.tolist()
+    assert there.to(FLOAT64).format is FLOAT64
+    shallow = Format("shallow", 53, -100)
+    assert some((2.0**-101, 0.0)).to(shallow).error >= 2.0**-101
+
+
+def test_a_number_may_stand_on_the_left() -> None:
+    x = one(0.75, 2.0**-30)
+
+    for found, value in ((1 - x, 0.25), (1 + x, 1.75), (3 * x, 2.25), (3 / x, 4.0)):
+        assert found.value == value
+        assert found.error > 2.0**-30 / 1.01
+
+
+# ------------------------------------------------------------------ what an operation adds
+
+
+def test_what_may_overflow_has_no_bound() -> None:
+    """Up to the largest number there is one; in doubles infinity shows by itself."""
+    most = FLOAT16.largest
+
+    assert math.isfinite((one(most, format=FLOAT16) * 0.999).error)
+    assert (one(most, format=FLOAT16) * 1.0).error == math.inf
+    assert (one(most / 2, most / 3, FLOAT16) + 1.0).error == math.inf
+    assert math.isfinite((one(most / 2, most / 5, FLOAT16) + 1.0).error)
+    assert (one(-most, format=FLOAT16) * 1.1).error == math.inf
+
+
+def test_underflow_is_charged_where_it_may_happen() -> None:
+    """Of products and quotients; a sum of numbers of a format is one, however small."""
+    small = one(2.0**-149, format=FLOAT32)
+
+    assert (small + small).error == pytest.approx(2.0**-172, rel=NEAR)
+    assert (small * 0.5).error >= 2.0**-150
+    assert (small / 2.0).error >= 2.0**-150
+    assert (small * 0.0).error == (one(0.0, format=FLOAT32) / 3.0).error == 0
+
+
+def test_what_flushes_may_lose_a_normal_number() -> None:
+    """As operand and as result; numbers that are certainly large enough, and 0, are read whole."""
+    normal = 2.0**-126
+    edge = some((2 * normal, 0.0), (1.5 * normal, 0.0), (0.0, 0.0), (3 * normal, 2 * normal),
+                format=FLUSHING)
+
+    read = edge._read()
+    lost = read.error - edge.error
+    assert lost.tolist() == [0, FLUSHING.tiny, 0, FLUSHING.tiny]
+    assert (some((1.0, 0.0), format=FLUSHING) + edge).error[0] >= FLUSHING.tiny
+    rooted = some((normal, 0.0), format=FLUSHING).sqrt()
+    assert rooted.error >= math.sqrt(normal)  # read as 0
+    assert some((normal, 0.0), format=FLOAT32).sqrt().error < 2.0**-86
+    for x, y in ((some((1.0, 0.0), format=FLUSHING), normal), (edge, 1.0)):
+        assert (x * y).error[0] >= FLUSHING.tiny
+
+
+def test_quotients_and_roots_cost_what_the_format_says() -> None:
+    """Four roundings where they are good to two units."""
+    rough = Format("rough", 24, -149, 128, division=4.0, root=3.0)
+    third = one(1.0, format=rough) / 3.0
+
+    assert third.error == pytest.approx(4 * 2.0**-24 / 3, rel=NEAR)
+    assert one(2.0, format=rough).sqrt().error == pytest.approx(3 * 2.0**-24 * 2**0.5, rel=NEAR)
+    assert (one(1.0, format=rough) * 3.0).error == pytest.approx(3 * 2.0**-24, rel=NEAR)
+    passed = one(1.0, 0.25, Format("rough", 4, -20, division=4.0)) / 1.0
+    assert passed.error == pytest.approx((1 + 2 * 0.25) * 0.25 + 0.25, rel=1e-3)
+
+
+def test_a_quotient_of_numbers_that_may_be_zero() -> None:
+    """Two errors below its value a divisor may be 0; then there is no bound, of 0 / 0 neither."""
+    for error, bounded in ((0.499, True), (0.5, False), (0.6, False)):
+        assert math.isfinite((one(1.0) / one(1.0, error)).error) is bounded
+        assert math.isfinite((some((0.0, 0.0)) / some((1.0, error))).error[0]) is bounded
+    assert (one(1.0) / one(0.0)).error == math.inf
+    assert (one(-1.0) / one(-4.0)).error == pytest.approx(2.0**-55, rel=NEAR)
+    assert math.isfinite((one(1.0) / one(-1.0, 0.499)).error)
+
+
+def test_a_root_near_zero_is_off_by_the_root_of_the_error() -> None:
+    """Its slope has no end there."""
+    for x in (one(0.0, 0.01), one(-0.005, 0.01)):
+        assert x.sqrt().error == pytest.approx(0.1, rel=NEAR)
+        assert x.sqrt().value == 0
+    near = one(0.03, 0.01).sqrt()
+    assert near.error == pytest.approx(0.01 / (0.02**0.5 + 0.01**0.5), rel=NEAR)
+    array = some((0.03, 0.01), (-0.005, 0.01)).sqrt()
+    assert array.error.tolist() == [near.error, one(-0.005, 0.01).sqrt().error]
+
+
+def test_a_high_power_is_bounded_however_it_is_made() -> None:
+    """By repeated products, or by libm: their roundings, and the base's error n-fold."""
+    base, n = 0.999, 1000
+    power = one(base) ** n
+    assert power.value == base**n
+    assert power.error / (2 * (n + LIBM_ROUNDINGS) * 2.0**-53 * base**n) == pytest.approx(
+        1, rel=1e-2
+    )
+    off = one(base, 1e-9) ** n
+    assert off.error == pytest.approx(n * (base + 2e-9) ** (n - 1) * 1e-9, rel=1e-6)
+    assert abs((base + 1e-9) ** n - (base - 1e-9) ** n) <= 2.01 * off.error
+    # Up to four factors, and arrays always, are multiplied out.
+    assert (one(3.0) ** 4).error == pytest.approx(3 * 2.0**-53 * 81, rel=1e-6)
+    assert (some((3.0, 0.0)) ** 5).error[0] == pytest.approx(4 * 2.0**-53 * 243, rel=1e-6)
+    assert (one(3.0) ** 5).error == pytest.approx(
+        (2 * (5 + LIBM_ROUNDINGS) + 1) * 2.0**-53 * 243, rel=1e-6
+    )
+    assert (one(3.0, 0.0) ** 1).error == 0
+
+
+def test_a_power_of_too_many_roundings_has_no_bound() -> None:
+    """Half a unit in all."""
+    coarse = Format("coarse", 8, -133)
+
+    assert math.isfinite((one(0.9, format=coarse) ** (127 - LIBM_ROUNDINGS)).error)
+    assert (one(0.9, format=coarse) ** (128 - LIBM_ROUNDINGS)).error == math.inf
+    assert math.isfinite((one(2.0) ** 600).error)
+
+
+def test_functions_of_libm_pass_on_the_steepest_slope() -> None:
+    """Anywhere that the argument may be: two errors beyond its value."""
+    x, off = 0.5, 0.01
+    slopes = {
+        "exp": math.exp(x + 2 * off), "expm1": math.exp(x + 2 * off),
+        "log1p": 1 / (1 + x - 2 * off), "sin": 1.0, "cos": 1.0, "tanh": 1.0,
+    }
+    for name, slope in slopes.items():
+        found = getattr(one(x, off), name)()
+        assert found.error == pytest.approx(slope * off, rel=1e-9), name
+        assert found.value == getattr(math, name)(x)
+        assert getattr(one(0.0, format=FLOAT32), name)().error >= 2.0**-150, name
+    assert one(-0.5, 0.25).log1p().error == math.inf
+    assert math.isfinite(one(-0.5, 0.2499).log1p().error)
+
+
+def test_a_sum_is_formed_in_its_accumulator() -> None:
+    """There it costs the accumulator's roundings, then one to come back."""
+    wide = Format("bfloat16", 8, -133, 128, accumulator=FLOAT32)
+    x = np.full(1024, 1.0)
+
+    plain, better = (Running(x, np.zeros(1024), f).total() for f in (BFLOAT16, wide))
+    assert plain.error == math.inf
+    assert better.format is wide
+    assert better.error[0] == pytest.approx(1023 * 2.0**-24 * 1024 + 2.0**-8 * 1024, rel=1e-2)
+
+
+def test_a_sum_passes_on_every_error() -> None:
+    """And charges roundings of the largest numbers that may be added."""
+    coarse = Format("coarse", 10, -20)
+    x = Running(np.array([1.0, -2.0, 4.0]), np.array([0.1, 0.2, 0.3]), coarse)
+
+    share = 2 / 1024 / (1 - 2 / 1024)
+    assert x.total().error[0] == pytest.approx(0.6 + share * (7 + 2 * 0.6), rel=NEAR)
+    assert x.total().value.tolist() == [3.0]
+
+
+def test_a_clamp_passes_on_the_error_of_what_wins() -> None:
+    """Where it is sure; within twice both errors the larger."""
+    x, y = (1.0, 0.1), (2.0, 0.2)
+
+    def errors(a: tuple[float, float], b: tuple[float, float]) -> list[float]:
+        pair = some(a), some(b)
+        return [float(pair[0].at_least(pair[1]).error[0]), float(pair[0].at_most(pair[1]).error[0])]
+
+    assert errors(x, y) == [0.2, 0.1]
+    assert errors(y, x) == [0.2, 0.1]
+    assert errors((1.0, 0.25), (2.0, 0.25 + 2**-40)) == [0.25 + 2**-40] * 2
+    assert errors((1.0, 0.3), (2.0, 0.1)) == [0.1, 0.3]
+    assert errors((1.0, 0.4), (2.0, 0.1)) == [0.4, 0.4]  # a tie that is not decided
+    assert errors((1.0, 0.1), (2.0, 0.4)) == [0.4, 0.4]
+    with np.errstate(invalid="ignore"):
+        assert errors((np.inf, 0.0), (np.inf, 0.5)) == [0.0, 0.0]  # a bound that never binds
+
+
+def test_a_comparison_is_decided_beyond_two_errors() -> None:
+    """Of any sign; exact numbers always."""
+    assert (one(1.0, 0.24) > 0.5) is True
+    assert (one(1.0, 0.24) > 1.5) is False
+    assert (one(1.0, 0.24) < 1.5) is True
+    assert (one(1.0, 0.24) < 0.5) is False
+    for y in (0.5, 1.5):
+        with pytest.raises(Undecided):
+            bool(one(1.0, 0.25) > y)
+    assert bool(one(1.0) > 0.5)
+    assert not bool(one(1.0) > 1.0)
+    assert not bool(one(1.0) < 1.0)
+    with pytest.raises(Boundless):
+        bool(one(1.0, math.inf) > 0.5)
+    assert some((1.0, 0.0), (2.0, 0.0)).certainly(operator.eq, 1).tolist() == [True, False]
+
+
+def test_a_norm_of_zero_makes_exactly_one() -> None:
+    """Of any of the norms, and nothing else."""
+    x, zero, two = some((3.0, 0.1)), some((0.0, 0.0)), some((2.0, 0.1))
+
+    for norms in ((zero, two), (two, zero), (zero, zero)):
+        one_ = x.unless_zero(*norms)
+        assert (one_.value.tolist(), one_.error.tolist()) == ([1.0], [0.0])
+    kept = x.unless_zero(two, two)
+    assert (kept.value.tolist(), kept.error.tolist()) == ([3.0], [0.1])
+
+
+def test_a_number_is_finite_with_its_bound() -> None:
+    """Both have to be."""
+    assert some((1.0, 0.0), (np.inf, 0.0), (1.0, np.inf)).is_finite().tolist() == [
+        True, False, False,
+    ]
+
+
+# ------------------------------------------------------------------ scalars
+
+
+def test_scalars_are_formed_with_a_bound() -> None:
+    """Constants in theirs, what t is in in the other."""
+    mixed = Formed(FLOAT32, FLOAT64)
+    beta = scalar(mixed, 0.9)
+
+    assert mixed.running(beta).error == 0
+    assert mixed.running(1 - beta).error == pytest.approx(2.0**-53 * 0.1, rel=NEAR)
+    power = mixed.running(beta**3)
+    assert power.format is FLOAT32
+    assert power.error == pytest.approx((3 * 0.9 * 0.81 + 2 * 0.729) * 2.0**-24, rel=1e-6)
+    assert mixed.running((1 - beta).sqrt()).value == (1 - 0.9) ** 0.5
+    whole = Formed(FLOAT32, FLOAT32)
+    there = whole.running(scalar(whole, 0.9))
+    assert (there.value, there.error) == (0.9, abs(0.9 - float(np.float32(0.9))))
+    assert mixed.to_number(beta, Fraction) == Fraction(0.9)
+    assert mixed.to_dtype(beta, np.dtype(np.float32)) == np.float32(0.9)
+
+
+def test_a_comparison_of_scalars_is_decided_outside_its_reach() -> None:
+    """By real numbers; within the reach it is refused, or guessed as they have it."""
+    sure, guess = Formed(FLOAT64, FLOAT64), Formed(FLOAT64, FLOAT64, guesses=True)
+    for kind in (sure, guess):
+        third = scalar(kind, 1) / scalar(kind, 3)
+        assert third > 0.3
+        assert not third > 0.34
+        assert scalar(kind, 5) >= 5
+        assert not scalar(kind, 5) > 5
+    third, near = scalar(sure, 1) / scalar(sure, 3), 1 / 3
+    with pytest.raises(Undecided, match="not decided where scalars are formed in float64"):
+        assert third > near
+    third = scalar(guess, 1) / scalar(guess, 3)
+    assert third > near  # the double is below
+    assert not third < near
+
+
+def test_joined_forms_are_all_within_the_bound() -> None:
+    """The first keeps its value; what stands for another number, or has no bound, is left out."""
+    first = one(1.0, 0.1)
+
+    assert joined(first, one(1.05, 0.1)).error == pytest.approx(0.15)
+    assert joined(first, one(1.05, 0.1)).value == 1.0
+    assert joined(first, one(0.95, 0.1), one(1.0, 0.3)).error == pytest.approx(0.3)
+    assert joined(first, one(1.01, 0.01)).error == 0.1
+    assert joined(first, one(1.3, 0.1)).error == 0.1  # 0.3 apart: another number
+    assert joined(one(1.0, 0.125), one(1.25, 0.125)).error == 0.375
+    assert joined(first, one(1.0, math.inf)).error == 0.1
+    arrays = joined(some((1.0, 0.1), (2.0, 0.1)), some((1.1, 0.1), (5.0, 0.1)))
+    assert arrays.error.tolist() == [pytest.approx(0.2), 0.1]
+    assert joined(True, False) is True
+    assert joined(first, 1.05).error == 0.1
+
+
+# ------------------------------------------------------------------ steps
+
+
+def sgd_state(**more: Any) -> tuple[State, dict[str, Any]]:
+    """Return a state and a gradient of one layer."""
+    state = State(params={"w": np.array([1.0, 2.0])}, t=4, u={"w": np.array([0.5, 0.25])}, **more)
+    return state, {"w": np.array([0.125, 0.5])}
+
+
+def test_a_step_is_bounded_line_by_line() -> None:
+    """And the errors of its inputs are passed on, by slot."""
+    state, grads = sgd_state()
+    sgd, profile = SGD(lr=0.5, momentum=0.5), Profile(forms=False)
+    exact = lines(sgd, state, grads, None, profile)["w"]
+    off = lines(
+        sgd, state, grads, None, profile,
+        errors={"w": {"u": np.array([0.0, 0.25]), "g": np.array([0.125, 0.0])}},
+    )["w"]
+
+    # 0.5 u + 1 g: two products and their sum, each a rounding.
+    roundings = 2.0**-24 * np.array([0.25 + 0.125 + 0.375, 0.125 + 0.5 + 0.625])
+    assert exact["u"].value.tolist() == [0.375, 0.625]
+    np.testing.assert_allclose(exact["u"].error, roundings, rtol=1e-6)
+    np.testing.assert_allclose(off["u"].error, [0.125, 0.125], rtol=1e-5)
+    assert off["theta"].error[0] == pytest.approx(0.0625, rel=1e-5)
+
+
+def test_what_listens_hears_every_line_and_may_change_it() -> None:
+    """In the order of the rule; the step goes on with what it returns."""
+    state, grads = sgd_state()
+    heard = []
+
+    def hear(layer: str, name: str, value: Any) -> Any:
+        heard.append((layer, name))
+        return Running(value.value * 2, value.error, value.format) if name == "u" else value
+
+    found = lines(SGD(lr=1.0, momentum=0.5), state, grads, None, Profile(), hear=hear)
+    tags = ["regularized", "u", "direction", "update", "theta"]
+    assert heard == [("w", tag) for tag in tags]
+    assert found["w"]["theta"].value.tolist() == [1 - 0.75, 2 - 1.25]
+
+
+def test_what_is_stored_is_rounded_to_its_slot() -> None:
+    """Where that is coarser; it may be read there or in a register, so the value stays."""
+    profile = Profile(slots={"m": "bfloat16", "v": "float64"})
+    x = some((0.1, 0.0), format=FLOAT32)
+
+    assert stored(x, profile, "m").error[0] == pytest.approx(2.0**-8 * 0.1, rel=1e-6)
+    assert stored(x, profile, "m").value[0] == 0.1
+    assert stored(x, profile, "m").format is FLOAT32
+    assert stored(x, profile, "v") is x
+    assert stored(x, profile, "theta") is x
+    state = State(
+        params={"w": np.ones(1)}, t=3, m={"w": np.full(1, 0.5)}, v={"w": np.full(1, 0.5)}
+    )
+    found = lines(Adam(), state, {"w": np.ones(1)}, None, profile)["w"]
+    assert found["m"].error[0] > 2.0**-8 * 0.5
+    assert found["v"].error[0] < 2.0**-20
+
+
+def test_forms_widen_a_bound_and_never_move_a_value() -> None:
+    state = State(
+        params={"w": np.ones(3)}, t=3, m={"w": np.full(3, 0.1)}, v={"w": np.full(3, 0.3)}
+    )
+    grads = {"w": np.array([0.3, -0.7, 1e-3])}
+    published = lines(Adam(), state, grads, None, Profile(forms=False))["w"]["theta"]
+    every = lines(Adam(), state, grads, None, Profile(forms=True))["w"]["theta"]
+
+    assert every.value.tolist() == published.value.tolist()
+    assert (every.error >= published.error).all()
+    assert (every.error > published.error).any()
+
+
+def test_a_branch_that_arithmetic_does_not_decide_is_refused_or_guessed() -> None:
+    """At rho = threshold, within what a power in float32 may be off."""
+    state = State(
+        params={"w": np.ones(1)}, t=5, m={"w": np.ones(1)}, v={"w": np.ones(1)}, warmup="momentum"
+    )
+    rho = 2 / (1 - 0.999) - 1 - 2 * 6 * 0.999**6 / (1 - 0.999**6)
+    radam, given = RAdam(threshold=rho), (state, {"w": np.ones(1)}, None, Profile(scalars="array"))
+    with pytest.raises(Undecided, match="gt"):
+        lines(radam, *given)
+    assert isinstance(lines(radam, *given, guesses=True)["w"]["rectified"], bool)
+    assert lines(RAdam(threshold=5.0), *given[:3], Profile())["w"]["rectified"] is True
+
+
+# ------------------------------------------------------------------ golden cases
+
+
+def test_an_excess_is_a_distance_over_a_bound() -> None:
+    """From hi + lo; what is exact has no excess, and a NaN no end of it."""
+    wanted = Value(np.array([1.0, 2.0]), np.array([2.0**-60, 0.0]))
+
+    def found(got: list[float], error: list[float], undecided: float = 7.0) -> float:
+        return excess(np.array(got), wanted, np.array(error), undecided=undecided)
+
+    assert found([1.0, 2.0], [2.0**-60, 0.0]) == 1
+    assert found([1.0, 2.5], [2.0**-59, 0.125]) == 4
+    assert found([1.0, 1.5], [2.0**-59, 0.125]) == 4
+    assert found([1.0, 2.5], [2.0**-59, 0.0]) == math.inf
+    assert found([1.0, np.nan], [1.0, 1.0]) == math.inf
+    assert found([1.0, np.inf], [1.0, 1.0]) == math.inf
+    assert found([1.0, 2.0], [np.inf, 1.0]) == 7
+    assert found([1.0, 2.5], [np.inf, 1.0], undecided=0.0) == 0.5
+    assert found([1.0, 2.0], [np.nan, 1.0]) == 7

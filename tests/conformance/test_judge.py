@@ -1,0 +1,506 @@
+"""Comparison and counting: what is off, by how much, where first; and which verdict it comes to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paratrooper_ref.arithmetic.running import FLOAT32, REFERENCE, Running
+from paratrooper_ref.conformance import Profile, ReferenceBackend, Report
+from paratrooper_ref.conformance.bounds import lines
+from paratrooper_ref.conformance.judge import first_departure, shares
+from paratrooper_ref.conformance.take import Question, container, take
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    RAISES,
+    UNSUPPORTED,
+    Departure,
+    Fault,
+    Like,
+    Result,
+    Share,
+)
+from paratrooper_ref.conformance.wanted import Number, computed, distance, proved, share
+from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.optimizers import SGD, Adam, Optimizer, RAdam, Ranger, State
+
+CORPUS = Corpus()
+Layers = dict[str, dict[str, Any]]
+
+
+def number(*hi: float, lo: float = 0.0, slack: float = 0.0) -> Number:
+    """Return wanted numbers."""
+    return Number(np.array(hi), np.full(len(hi), lo), np.full(len(hi), slack))
+
+
+# ------------------------------------------------------------------ distances
+
+
+def test_a_distance_is_from_hi_and_lo_beyond_the_slack() -> None:
+    """Never negative: what may be right is not off."""
+    got = np.array([[1.0, 2.0, 3.5]])
+
+    assert distance(got, number(1.0, 2.5, 3.0)).tolist() == [0, 0.5, 0.5]
+    assert distance(np.array([1.0]), number(1.0, lo=2.0**-60)).tolist() == [2.0**-60]
+    assert distance(np.array([1.0]), number(1.0, lo=-(2.0**-60))).tolist() == [2.0**-60]
+    assert distance(got, number(1.0, 2.5, 3.0, slack=0.125)).tolist() == [0, 0.375, 0.375]
+    assert np.isnan(distance(np.array([np.nan]), number(1.0)))
+
+
+def test_a_share_is_a_distance_over_its_bound() -> None:
+    """Without end where nothing may be off; 0 where there is no bound."""
+    off = np.array([0.0, 0.5, 0.5, np.nan, 0.5])
+
+    assert share(off, np.array([0.0, 0.25, 0.0, 1.0, np.inf])).tolist() == [
+        0, 2, math.inf, math.inf, 0,
+    ]
+    assert share(off[:2], np.array([0.25])).tolist() == [0, 2]
+    assert share(off[:2], 0.125).tolist() == [0, 4]
+
+
+def test_shares_say_where_each_slot_is_most_off() -> None:
+    """A layer without a bound has to be what it was; what is not shown is not asked."""
+    bounds = {"w": {"theta": Running(np.zeros(2), np.array([0.5, 0.25]), FLOAT32)}}
+    wanted = {
+        "w": {"theta": number(1.0, 2.0), "m": number(0.0, 0.0)}, "b": {"theta": number(3.0)},
+    }
+    first, second = shares(7, wanted, {"w": {"theta": [1.25, 2.5]}, "b": {"theta": 3.0}}, bounds)
+    (_, moved) = shares(7, wanted, {"w": {"theta": [1.0, 2.0]}, "b": {"theta": 3.5}}, bounds)
+
+    assert first == Share(
+        t=7, layer="w", tag="theta", share=2.0, index=1, got=2.5, wanted=2.0, bound=0.25
+    )
+    assert (second.layer, second.share, second.bound) == ("b", 0, 0)
+    assert moved.share == math.inf
+
+
+def test_what_is_wanted_is_proved_or_computed() -> None:
+    """Within the reference's own bound of each other; a frozen layer stays as it is."""
+    golden = CORPUS.load(CORPUS.manifest().cases["adam/frozen-first-decimal"])
+    for step in golden.steps:
+        state, grads = golden.state(step), golden.gradients(step)
+        exact = proved(golden, step)
+        found = computed(golden.optimizer, state, grads, step.lr)
+        for layer, slots in exact.items():
+            assert set(slots) == set(found[layer]) == {"theta", "m", "v"}
+            for slot, x in slots.items():
+                own = found[layer][slot]
+                assert (distance(own.hi, x) <= own.slack).all()
+                assert not x.slack.any()
+                if grads[layer] is None:
+                    assert own.hi.tolist() == state.slot(slot)[layer].ravel().tolist()
+                    assert not own.slack.any()
+                    assert not own.lo.any()
+                else:
+                    assert own.slack.any()
+
+
+def test_errors_of_inputs_are_part_of_what_is_wanted() -> None:
+    state = State(params={"w": np.ones(2), "b": np.ones(1)}, t=3, u={
+        "w": np.full(2, 0.5), "b": np.full(1, 0.25),
+    })
+    errors = {"w": {"theta": np.array([0.5, 0.0])}, "b": {"u": np.array([0.125])}}
+    found = computed(
+        SGD(lr=1.0, momentum=0.5), state, {"w": np.full(2, 0.25), "b": None}, None, errors
+    )
+    assert found["w"]["theta"].slack.tolist() == [pytest.approx(0.5), pytest.approx(0, abs=1e-15)]
+    assert found["w"]["theta"].hi.tolist() == [0.5, 0.5]
+    assert found["b"]["u"].slack.tolist() == [0.125]
+    assert not found["b"]["theta"].slack.any()
+
+
+# ------------------------------------------------------------------ where it begins
+
+
+def adam_step(**changes: Any) -> tuple[Layers, State, dict[str, Any], Optimizer]:
+    """Return the lines of a step, in doubles, with some of them moved."""
+    adam = Adam(lr=0.5, weight_decay=0.125)
+    state = State(
+        params={"w": np.array([1.0, 2.0])}, t=3, m={"w": np.array([0.5, 0.25])},
+        v={"w": np.array([0.5, 0.125])},
+    )
+    grads = {"w": np.array([0.25, -1.0])}
+    _, found = adam.step(state, grads)
+    got = {"w": {tag: np.array(x, dtype=float) for tag, x in found["w"].items()}}
+    for tag, factor in changes.items():
+        got["w"][tag] = got["w"][tag] * factor
+    return got, state, grads, adam
+
+
+def departure(got: Layers, *step: Any, **more: Any) -> Any:
+    """Return where such a step (state, gradients, optimizer) first departs, in doubles."""
+    state, grads, optimizer = step
+    profile = more.pop("profile", Profile(dtype="float64"))
+    return first_departure(optimizer, state, grads, None, profile, got, more.pop("off", None))
+
+
+def test_an_honest_step_departs_nowhere() -> None:
+    assert departure(*adam_step()) is None
+
+
+@pytest.mark.parametrize(
+    "tag", ["regularized", "m", "v", "m_hat", "v_hat", "denominator", "direction", "update",
+            "theta", "beta1_t", "beta2_t"],
+)
+def test_the_first_line_that_is_off_is_named(tag: str) -> None:
+    """Those after it follow from it, and are no news."""
+    got, *step = adam_step()
+    others = adam_step(**{tag: 1 + 1e-6})[0]
+    found = departure(others, *step)
+    assert found.at.tag == tag
+    assert found.at.share > 1
+    assert found.at.t == 4
+    tags = [s.tag for s in found.agreed]
+    order = ["regularized", "m", "v", "beta1_t", "beta2_t", "m_hat", "v_hat", "denominator",
+             "direction", "update", "theta"]
+    assert tags == order[: order.index(tag)]
+    assert max([0.0, *(s.share for s in found.agreed)]) <= 1
+    assert found.unseen == ()
+    assert found.at.index in (0, 1)
+    assert found.at.got == np.ravel(others["w"][tag])[found.at.index]
+    assert found.at.wanted == pytest.approx(np.ravel(got["w"][tag])[found.at.index], rel=1e-12)
+
+
+def test_lines_in_between_that_are_not_shown_are_said() -> None:
+    """Only those since the last that agrees."""
+    got, *step = adam_step(theta=1.5)
+    for tag in ("regularized", "denominator", "direction"):
+        del got["w"][tag]
+    found = departure(got, *step)
+    assert found.at.tag == "theta"
+    assert found.unseen == ()
+    del got["w"]["update"]
+    assert departure(got, *step).unseen == ("denominator", "direction", "update")
+
+
+def test_what_follows_is_held_to_the_backends_own_numbers() -> None:
+    """A wrong m that a right step goes on from is one departure; a wrong step after it another."""
+    got, state, grads, adam = adam_step(m=1.5)
+    m = got["w"]["m"]
+    got["w"]["m_hat"] = m / (1 - 0.9**4)
+    found = departure({"w": {k: got["w"][k] for k in ("m_hat", "v", "theta")}}, state, grads, adam)
+    assert found.at.tag == "m_hat"  # m is not shown
+    held = {"w": {k: got["w"][k] for k in ("m", "m_hat")}}
+    assert departure(held, state, grads, adam).at.tag == "m"
+
+
+def test_a_branch_that_is_not_taken_is_off_without_end() -> None:
+    state = State(
+        params={"w": np.ones(1)}, t=9, m={"w": np.ones(1)}, v={"w": np.ones(1)}, warmup="momentum"
+    )
+    grads = {"w": np.ones(1)}
+    found = departure({"w": {"rectified": np.array(0.0)}}, state, grads, RAdam())
+    assert (found.at.tag, found.at.share, found.at.got, found.at.wanted) == (
+        "rectified", math.inf, 0, 1,
+    )
+    assert departure({"w": {"rectified": np.array(1.0)}}, state, grads, RAdam()) is None
+
+
+def test_a_step_that_follows_everywhere_departs_where_it_is_told() -> None:
+    """It has taken another branch, for which the reference has no line."""
+    got, *step = adam_step()
+    off = Share(t=4, layer="w", tag="theta", share=3.0)
+    found = departure({"w": {"m": got["w"]["m"]}}, *step, off=off)
+    assert found.at is off
+    assert [s.tag for s in found.agreed] == ["m"]
+    assert "theta" in found.unseen
+    elsewhere = departure({}, *step, off=replace(off, layer="b"))
+    assert (elsewhere.agreed, elsewhere.unseen) == ([], ())
+
+
+@pytest.mark.parametrize(("t", "asked"), [(4, True), (5, False), (6, True)])
+def test_the_parameters_before_a_synchronisation_are_not_looked_at(t: int, asked: bool) -> None:
+    """At t = k the fast ones have gone when a backend shows its own."""
+    ranger = Ranger(k=6, lr=0.5, warmup="momentum")
+    layers = {name: {"w": np.array([0.5, 2.0])} for name in ("m", "v", "slow")}
+    state = State(params={"w": np.array([1.0, 2.0])}, t=t, warmup="momentum", **layers)  # type: ignore[arg-type]
+    grads = {"w": np.array([0.25, -1.0])}
+    after, _ = ranger.step(state, grads)
+    got = {"w": {slot: after.slot(slot)["w"] for slot in ("theta", "m", "v", "slow")}}
+    assert departure(got, state, grads, ranger) is None
+    moved = {"w": {**got["w"], "theta": got["w"]["theta"] * 1.5}}
+    found = departure(moved, state, grads, ranger)
+    assert found.at.tag == "theta"
+    assert ("slow" in [s.tag for s in found.agreed]) is not asked
+
+
+def test_a_register_may_hold_more_than_its_slot() -> None:
+    """What is read from a coarse slot begins with the slot's rounding."""
+    got, *step = adam_step()
+    profile = Profile(dtype="float64", slots={"m": "float32"})
+    got["w"]["m"] = got["w"]["m"].astype(np.float32).astype(float) * (1 + 2.0**-25)
+    assert departure(got, *step, profile=profile) is None
+    got["w"]["m"] = got["w"]["m"] * (1 + 2.0**-20)
+    assert departure(got, *step, profile=profile).at.tag == "m"
+
+
+# ------------------------------------------------------------------ taking a step
+
+
+class Odd(ReferenceBackend):
+    """A float32 backend that shows something odd once it has taken a step."""
+
+    def __init__(self, **odd: Any) -> None:
+        super().__init__("float32")
+        self.odd, self.stepped = odd, False
+
+    def step(self, handle: Any, grads: Any, lr: float) -> None:
+        super().step(handle, grads, lr)
+        self.stepped = True
+        if "gradient" in self.odd:
+            for x in grads.values():
+                x[...] = 0
+
+    def read(self, handle: Any) -> Any:
+        found: Any = super().read(handle)
+        if "back" in self.odd and not self.stepped:
+            found["m"]["w"] = found["m"]["w"] + 1
+        if self.stepped and "edit" in self.odd:
+            self.odd["edit"](found)
+        return found
+
+    def probe(self, handle: Any) -> Any:
+        return self.odd.get("probe", {})
+
+
+def question(t: int = 3) -> Question:
+    """Return a step of Adam on a layer."""
+    state = State(
+        params={"w": np.array([1.0, 2.0])}, t=t, m={"w": np.array([0.5, 0.25])},
+        v={"w": np.array([0.5, 0.125])},
+    )
+    return Question(
+        spec=Adam().spec, state=state, slots=("m", "v"), grads={"w": np.array([0.25, -1.0])}, lr=0.5
+    )
+
+
+def edit(slot: str, change: Any) -> Any:
+    """Return what puts something else in place of a slot of layer w."""
+
+    def put(found: Any) -> None:
+        found[slot]["w"] = change(found[slot]["w"])
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("odd", "verdict"),
+    [
+        ({"gradient": True}, "changes its gradient"),
+        ({"back": True}, "loses its state"),
+        ({"edit": edit("theta", lambda x: x.reshape(2, 1))}, "wrong shape"),
+        ({"edit": edit("theta", lambda x: x[:1])}, "wrong shape"),
+        ({"edit": edit("m", lambda x: x.astype(float))}, "wrong dtype"),
+        ({"edit": edit("m", lambda x: x.tolist())}, "wrong dtype"),
+        ({"edit": edit("v", lambda x: x * np.float32(np.nan))}, "not finite"),
+        ({"edit": lambda found: found.pop("theta")}, "wrong layers"),
+        ({"edit": lambda found: found["m"].pop("w")}, "wrong layers"),
+        ({"edit": lambda found: found["m"].update(b=found["m"]["w"])}, "wrong layers"),
+        ({"probe": {"b": {"update": 1.0}}}, "wrong layers"),
+    ],
+)
+def test_whatever_else_a_step_does_is_a_fault(odd: dict[str, Any], verdict: str) -> None:
+    with pytest.raises(Fault) as caught:
+        take(Odd(**odd), question())
+    assert caught.value.verdict == verdict
+
+
+def test_an_infinite_number_is_shown_with_its_place() -> None:
+    def spoil(x: Any) -> Any:
+        x[1] = -np.inf
+        return x
+
+    with pytest.raises(Fault, match=r"v of layer 'w' has -inf at \[1\]"):
+        take(Odd(edit=edit("v", spoil)), question())
+
+
+def test_what_is_shown_is_slots_then_probes() -> None:
+    """A probe does not overrule a slot; a slot may be left out; scalars of NumPy are arrays."""
+    odd = Odd(
+        edit=lambda found: found.pop("v"),
+        probe={"w": {"update": [1.0, 2.0], "theta": [9.0, 9.0]}, "": {"h": 1.0}},
+    )
+    shown = take(odd, question())
+    assert list(shown) == ["w"]
+    assert set(shown["w"]) == {"theta", "m", "update"}
+    assert shown["w"]["update"].tolist() == [1, 2]
+    assert shown["w"]["theta"].max() < 9
+    assert shown["w"]["m"].dtype == np.float64
+
+
+def test_numbers_that_a_declared_dtype_does_not_hold_are_another_dtype() -> None:
+    """bfloat16 comes in arrays of float32."""
+    assert container(Profile(dtype="bfloat16"), "m") == np.float32
+    assert container(Profile(dtype="bfloat16", slots={"m": "float16"}), "m") == np.float16
+    backend = ReferenceBackend("float32")
+    backend.profile = Profile(dtype="float32", slots={"m": "bfloat16"})
+    with pytest.raises(Fault, match="m of layer 'w' has numbers that bfloat16 does not hold"):
+        take(backend, question())
+
+
+def test_a_first_step_is_fresh() -> None:
+    """Of zeros, slow weights apart, which are the parameters; and with nothing chosen."""
+    zeros = {"w": np.zeros(2)}
+    state = State(params={"w": np.ones(2)}, m=zeros, v=zeros, slow={"w": np.ones(2)})
+    fresh = Question(spec={}, state=state, slots=("m", "v", "slow"), grads={}, lr=0.1)
+
+    def other(**changes: Any) -> bool:
+        return replace(fresh, state=replace(state, **changes)).fresh
+
+    assert fresh.fresh
+    assert not other(t=1)
+    assert not other(warmup="none")
+    assert not other(v={"w": np.array([0.0, 1.0])})
+    assert not other(slow=zeros)
+    assert replace(fresh, slots=("m",), state=replace(state, slow=None)).fresh
+
+
+def test_a_fresh_step_is_begun_without_a_state() -> None:
+    given: list[Any] = []
+
+    class Telling(ReferenceBackend):
+        def start(self, spec: Any, params: Any, state: Mapping[str, Any] | None = None) -> Any:
+            given.append(state)
+            return super().start(spec, params, state)
+
+    take(Telling("float32"), question())
+    zeros = {"w": np.zeros(2)}
+    first = question()
+    take(Telling("float32"), replace(first, state=State(params=zeros, m=zeros, v=zeros)))
+    chosen = replace(first, state=replace(first.state, warmup="none"))
+    take(Telling("float32"), chosen)
+    assert given[1] is None
+    assert {k: v for k, v in given[0].items() if k == "t"} == {"t": 3}
+    assert set(given[0]) == {"t", "m", "v"}
+    assert given[2]["warmup"] == "none"
+    assert given[0]["m"]["w"].dtype == np.float32
+
+
+# ------------------------------------------------------------------ counting
+
+
+def result(case: str, verdict: str = CONFORMS, **more: Any) -> Result:
+    """Return a result of a case of two steps."""
+    given: dict[str, Any] = {"detail": "", "steps": 2, "of": 2, "shares": ()} | more
+    return Result(case=case, verdict=verdict, **given)
+
+
+def report(*results: Result, **more: Any) -> Report:
+    """Return a report of all there is."""
+    given: dict[str, Any] = {"total": len(results)} | more
+    return Report(
+        backend="b", algorithm="a", tier="core", corpus="1", digest="0123456789",
+        profile=Profile(), results=results, **given,
+    )
+
+
+def at(share: float, tag: str = "theta") -> Share:
+    """Return a share of a layer."""
+    return Share(t=1, layer="w", tag=tag, share=share, got=1.5, wanted=1.0)
+
+
+GOOD = result("a/1", shares=(at(0.5), at(0.25)))
+BAD = result("a/2", DEPARTS, shares=(at(9.0),), departure=Departure(at=at(9.0)))
+LEFT = result("a/3", UNSUPPORTED, detail="no", steps=0)
+BROKEN = result("a/4", RAISES, detail="no")
+
+
+@pytest.mark.parametrize(
+    ("found", "code"),
+    [
+        (report(GOOD), 0),
+        (report(GOOD, LEFT), 0),
+        (report(GOOD, BAD), 1),
+        (report(GOOD, BROKEN), 1),
+        (report(LEFT), 3),
+        (report(), 3),
+        (report(GOOD, total=2), 3),
+        (report(GOOD, GOOD), 3),
+        (report(GOOD, GOOD, total=1), 3),
+        (report(GOOD, BAD, expected={"a/2": None}), 0),
+        (report(GOOD, problems=["odd"]), 1),
+    ],
+)
+def test_an_exit_code_is_of_counts_and_failures(found: Report, code: int) -> None:
+    assert found.exit_code == code
+    assert found.ok is (code == 0)
+
+
+def test_a_report_adds_up() -> None:
+    other = result("a/5", DEPARTS, departure=Departure(at=at(9.0)))
+    found = report(GOOD, BAD, other, LEFT, BROKEN, expected={"a/2": None})
+    assert found.ran == 4
+    assert [r.case for r in found.failed] == ["a/5", "a/4"]
+    assert found.worst is GOOD.shares[0]
+    assert found.summary == (
+        "b: a core 5 = 1 conform + 1 departs + 1 expected (departs) + 1 raises + 1 unsupported; "
+        "corpus 1 sha256:01234567; worst margin 0.50 (a/1 theta of w[0] t=1)"
+    )
+    assert report(GOOD, total=2, only="a/*").summary == (
+        "b: a core 'a/*' 2 = 1 conform; corpus 1 sha256:01234567; "
+        "worst margin 0.50 (a/1 theta of w[0] t=1); 1 results for 2 cases"
+    )
+    assert "worst" not in report(BAD).summary
+
+
+def test_a_failure_is_told_in_full_once_a_kind() -> None:
+    """What is alike is named; at most three kinds, and eight names."""
+    alike = [replace(BAD, case=f"a/{i}") for i in range(10, 20)]
+    tags = ["m", "v", "u", "slow"]
+    kinds = [result(f"k/{tag}", DEPARTS, departure=Departure(at=at(2.0, tag))) for tag in tags]
+    told = str(report(*alike, *kinds))
+    assert [line for line in told.splitlines() if line.startswith("FAIL")] == [
+        "FAIL a/10", "FAIL k/m", "FAIL k/v",
+    ]
+    names = ", ".join(f"a/{i}" for i in range(10, 18))
+    assert f"14 cases fail: {names} and 6 more" in told
+    one = report(*alike)
+    assert one.brief(alike[0]) == one.failure(alike[0])
+    assert one.brief(alike[3]).endswith("as in a/10")
+    assert "cases fail" not in str(report(BAD))
+    liked = replace(BAD, case="l", likes=(
+        Like(
+            variant="x", kind="bug", misfit=1.0, line="m = g", was="m = m", seen="nowhere",
+            tags=("m",), link="",
+        ),
+    ))
+    assert len([x for x in str(report(BAD, liked)).splitlines() if x.startswith("FAIL")]) == 2
+
+
+def test_digits_and_bits_of_a_departure_are_told() -> None:
+    told = report(BAD).failure(replace(BAD, t=4))
+    assert told.startswith("FAIL a/2  step t=4\n  first departs: theta of layer 'w' at [0]")
+    assert "3ff8000000000000" in told
+    assert "3ff0000000000000" in told
+    assert "error / bound = 9, digits right 0.3" in told
+    for got, wanted, digits in ((1.0, 1.0, "17.0"), (1.0, 0.0, "0.0"), (1.001, 1.0, "3.0"),
+                                (9.0, 1.0, "0.0"), (0.0, 0.0, "17.0")):
+        there = replace(BAD, departure=Departure(at=replace(at(2.0), got=got, wanted=wanted)))
+        assert f"digits right {digits}" in report(there).failure(there)
+
+
+def test_what_is_left_out_is_counted() -> None:
+    half = replace(GOOD, steps=1, adapted={"threshold": 5.0})
+    told = str(report(half, replace(LEFT, case="a/6"), LEFT))
+    assert "1 steps of cases that conform could not be asked" in told
+    assert "unsupported, 2 cases: no" in told
+    assert "asked with what it has: threshold=5.0 (1 cases)" in told
+    assert "no result" not in told
+    assert "no result" in str(report(LEFT))
+    assert "could not be asked" not in str(report(GOOD))
+
+
+def test_bounds_of_the_reference_are_not_those_of_a_backend() -> None:
+    """What is computed instead of proved is known to neighbours added in double precision."""
+    got, state, grads, adam = adam_step()
+    own = computed(adam, state, grads, None)["w"]["theta"]
+    allowed = lines(adam, state, grads, None, Profile(dtype="float32"))["w"]["theta"]
+    assert REFERENCE.sums == "neighbours"
+    assert (own.slack * 2.0**20 < allowed.error).all()
+    assert (distance(got["w"]["theta"], own) == 0).all()
