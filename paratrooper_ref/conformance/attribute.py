@@ -6,11 +6,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from paratrooper_ref.conformance import bounds, wanted
+from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.gate import Taken, with_hyper
 from paratrooper_ref.conformance.profile import Profile
@@ -32,12 +32,22 @@ Hypothesis = tuple[Variant, ...]
 """Variants that are there together."""
 
 
-def explained(
-    taken: Iterable[Taken], profile: Profile
-) -> tuple[list[Like], list[Constant]]:
+class Explained(NamedTuple):
+    """What explains every step of a backend: one of these, or nothing."""
+
+    likes: list[Like] = []  # noqa: RUF012 - nobody changes it
+    constants: list[Constant] = []  # noqa: RUF012
+    profile: Profile | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.likes or self.constants or self.profile)
+
+
+def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
     """Return what explains every step.
 
-    Known variants; or else a constant; or an edit of one line; or two known variants together.
+    Known variants; or else a constant; another arithmetic than declared; an edit of one line; or
+    two known variants together.
 
     Parameters
     ----------
@@ -47,17 +57,45 @@ def explained(
     """
     steps = sorted(taken, key=lambda step: -step.worst)
     if not steps or steps[0].worst <= 1:
-        return [], []
+        return Explained()
     known = [v for v in known_variants(steps) if not lines_of(v) <= _right(steps)]
     if likes := _explaining([(v,) for v in known], steps, profile):
-        return likes, []
+        return Explained(likes)
     if found := constants(steps, profile):
-        return [], found
+        return Explained(constants=found)
+    if other := arithmetic(steps, profile):
+        return Explained(profile=other)
     alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= _right(steps)]
     if likes := _explaining([(e,) for e in alone], steps, profile):
-        return likes, []
+        return Explained(likes)
     pairs = itertools.combinations([v for v in known if not lines_of(v) & _right(steps)], 2)
-    return _explaining(list(pairs), steps, profile), []
+    return Explained(_explaining(list(pairs), steps, profile))
+
+
+def arithmetic(steps: Sequence[Taken], profile: Profile) -> Profile | None:
+    """Return the first profile with one or two looser facts that every step is within."""
+    looser = [
+        {"scalars": "mixed"}, {"scalars": "array"}, {"division": 2.0}, {"root": 2.0},
+        {"division": 2.0, "root": 2.0}, {"flush": True}, {"accumulate": profile.dtype},
+        {"scalars": "mixed", "division": 2.0},
+    ]
+    for facts in looser:
+        other = profile.but(**facts)
+        if other != profile and all(_fits(step, other) for step in steps):
+            return other
+    return None
+
+
+def _fits(step: Taken, profile: Profile) -> bool:
+    asked = step.question
+    try:
+        found = bounds.lines(
+            step.optimizer, asked.state, asked.grads, asked.lr, profile, guesses=True
+        )
+    except ERRORS:
+        return False
+    shares = judge.shares(asked.state.t + 1, step.wanted, step.shown, found)
+    return all(s.share <= 1 for s in shares)
 
 
 def likes_of(taken: Iterable[Taken], profile: Profile) -> list[Like]:

@@ -19,7 +19,7 @@ from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.expectations import Expectation
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
-from paratrooper_ref.conformance.verdict import DEPARTS, UNSUPPORTED, Constant, Like, Result
+from paratrooper_ref.conformance.verdict import DEPARTS, UNSUPPORTED, Result
 from paratrooper_ref.golden.corpus import Corpus
 
 ANSWERS: Final = 6.0  # that a backend gives in a step: each may take its time
@@ -108,7 +108,7 @@ def check(
     if seconds is None:
         seconds = max(gate.SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
     held = gate.Gate(backend, dialect=dialect, seconds=seconds)
-    results, likes, constants = _explained(held, held.run(goldens, progress))
+    results, found = _explained(held, held.run(goldens, progress))
     results += map(_clocks, loop.loops(
         backend, algorithm, dialect=dialect, only=only, seconds=seconds, progress=progress
     ) if runs else ())
@@ -118,26 +118,27 @@ def check(
         backend=backend.name, algorithm=algorithm, dialect=dialect, tier=tier, only=only,
         corpus=manifest.corpus, digest=manifest.digest, profile=backend.profile,
         total=len(there), results=results, expected=matched.expected,
-        problems=matched.problems, likes=likes, constants=constants, versions=_versions(backend),
+        problems=matched.problems, likes=found.likes, constants=found.constants,
+        fits=found.profile, versions=_versions(backend),
         seconds=time.perf_counter() - began,
     )
 
 
 def _explained(
     held: gate.Gate, results: Sequence[Result]
-) -> tuple[list[Result], list[Like], list[Constant]]:
+) -> tuple[list[Result], attribute.Explained]:
     """Return the results with what each looks like, and what explains all of them."""
     departing = [r for r in results if r.verdict == DEPARTS]
     if not departing:
-        return list(results), [], []
+        return list(results), attribute.Explained()
     profile = held.backend.profile
     taken = [step for r in results for step in held.taken[r.case]]
-    likes, constants = attribute.explained(taken, profile)
-    if likes or constants:
-        return [replace(r, likes=likes) if r in departing else r for r in results], likes, constants
+    found = attribute.explained(taken, profile)
+    if found:
+        return [replace(r, likes=found.likes) if r in departing else r for r in results], found
     # Nothing explains all: there may be more than one fault, and each case shows its own.
     alone = {r.case: attribute.likes_of(held.taken[r.case], profile) for r in departing}
-    return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], [], []
+    return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], found
 
 
 def _clocks(run: Result) -> Result:

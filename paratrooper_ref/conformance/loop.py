@@ -470,12 +470,14 @@ class _Check:
             at = max(last.along, key=lambda share: share.share)
             return self._run(held, steps, DEPARTS, departure=Departure(at=at), detail=_off(at))
         asked = taken.question
+        off = max(taken.shares, key=lambda share: share.share)
         departure = judge.first_departure(
-            optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown
-        ) or Departure(at=max(taken.shares, key=lambda share: share.share))
+            optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown, off
+        ) or Departure(at=off)
         few = [step.taken for step in held[-LAST:] if step.taken is not None]
         by_layer = _counting(few[-1], [step.taken for step in held if step.taken], self.profile)
-        likes, constants = ([by_layer], []) if by_layer else attribute.explained(few, self.profile)
+        found = attribute.explained(few, self.profile)
+        likes, constants = ([by_layer], []) if by_layer else found[:2]
         said = [_off(departure.at), *(f"explained if {constant}" for constant in constants)]
         return self._run(
             held, steps, DEPARTS, departure=departure, detail="; ".join(said), likes=likes,

@@ -50,6 +50,8 @@ class Report:
         Known variants, or edits, that explain all that departs.
     constants : sequence of Constant
         Hyperparameters that explain it at another value.
+    fits : Profile, optional
+        A looser profile than the one declared, within which everything is.
     versions : mapping of str to str
         Of what ran.
     dialect : str or None
@@ -78,6 +80,7 @@ class Report:
     problems: Sequence[str] = ()
     likes: Sequence[Like] = ()
     constants: Sequence[Constant] = ()
+    fits: Profile | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
@@ -207,6 +210,8 @@ class Report:
             lines.append(f"  besides, it{result.detail.partition('; and it')[2]}")
         lines += [f"  looks like {_like(like)}" for like in result.likes[:LISTED]]
         lines += [f"  explained if {constant}" for constant in self.constants]
+        if self.fits is not None:
+            lines.append(f"  fits another profile, to be declared if that is so: {self.fits}")
         lines.append(f"  profile declared: {self.profile}")
         return "\n".join(lines)
 
@@ -230,6 +235,7 @@ class Report:
             "problems": list(self.problems),
             "worst": None if worst is None else vars(worst),
             "likes": [vars(like) for like in self.likes],
+            "fits": None if self.fits is None else self.fits.spec(),
             "constants": [vars(constant) for constant in self.constants],
             "versions": dict(self.versions),
             "seconds": self.seconds,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from paratrooper_ref.conformance.verdict import (
 )
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS, Adam, Lookahead, Ranger
+from paratrooper_ref.variants import VARIANTS, Variant, changed
 
 CORPUS = Corpus()
 
@@ -127,6 +129,46 @@ def test_a_constant_that_is_always_the_same_is_told_from_a_factor() -> None:
     (found,) = report.constants
     assert (found.name, found.multiple) == ("eps", False)
     assert found.found == pytest.approx(1e-8, rel=1e-6)
+
+
+class Naive(ReferenceBackend):
+    """The reference with every scalar formed in the dtype of the arrays."""
+
+    def start(self, *args: Any, **kwargs: Any) -> Any:
+        handle = super().start(*args, **kwargs)
+        handle.state = replace(handle.state, scalars="array")
+        return handle
+
+
+def test_another_arithmetic_than_declared_is_named() -> None:
+    report = check(Naive("float32"), "adamw", runs=False)
+    assert report.counts[DEPARTS]
+    assert report.fits == Profile(dtype="float32", scalars="array")
+    assert "fits another profile" in str(report)
+    assert check(Naive("float32"), "adamw", profile=report.fits).ok
+
+
+def test_two_faults_at_once_are_named_together() -> None:
+    class Both(ReferenceBackend):
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            handle = super().start(*args, **kwargs)
+            handle.optimizer = changed(handle.optimizer, VARIANTS["adam.eps_inside_root"])
+            return handle
+
+    report = check(Both("float64", variant="adamw.weight_decay_ignored"), "adamw", runs=False)
+    assert [set(like.variant.split(" and ")) for like in report.likes] == [
+        {"adam.eps_inside_root", "adamw.weight_decay_ignored"}
+    ]
+
+
+def test_an_edit_of_no_known_name_is_named_by_its_line() -> None:
+    cubed = Variant(
+        name="adam.fourth_root", rules=("adam",), kind="bug", seen="a test",
+        was="denominator = sqrt(v_hat) + eps", line="denominator = sqrt(sqrt(v_hat)) + eps",
+    )
+    report = check(ReferenceBackend("float32", variant=cubed), "adam", runs=False)
+    assert [(like.kind, like.tags) for like in report.likes] == [("edit", ("denominator",))]
+    assert "of no known name: denominator = sqrt(sqrt(v_hat)) + eps" in str(report)
 
 
 # ------------------------------------------------------------------ nothing is left out
