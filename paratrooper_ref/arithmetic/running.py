@@ -213,8 +213,6 @@ class Running:
         """Return a result: the errors passed on, one rounding, and what may underflow."""
         unit, size = self.format.unit * roundings, abs(value)
         error = ((1 + 2 * unit) * STRETCH) * passed + (unit * STRETCH) * size
-        if self.format.flushes:
-            underflows = True
         if underflows is not False:
             error = error + self.format.tiny * underflows
         if self.format.most < FLOAT64.most:
@@ -234,7 +232,8 @@ class Running:
     def __add__(self, other: Any) -> Running:
         a, b = self._pair(other)
         passed = a.error + b.error
-        result = a._rounded(a.value + b.value, passed, underflows=False)
+        flushed = self.format.flushes and _not(a._zero() & b._zero())  # 0 + 0 is 0 there too
+        result = a._rounded(a.value + b.value, passed, underflows=flushed)
         result.error = _where(a._zero() | b._zero(), passed, result.error)  # + 0 is exact
         return result
 

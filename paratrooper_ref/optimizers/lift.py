@@ -117,6 +117,7 @@ def evaluated(
         names |= told(name) if told else {}
         arrays = ("theta", *optimizer.slots(), "g")
         given[name] = names | {slot: number(name, slot, names[slot]) for slot in arrays}
+        given[name]["before"] = given[name]["theta"]
     warmup, model = state.warmup, {}
     hyper = _hyper(optimizer, None, arithmetic)
     if hyper.get("warmup") == "auto" and warmup is None and moving:
@@ -146,6 +147,7 @@ def inputs(
     return (
         _hyper(optimizer, layer, arithmetic)
         | {name: x.reshape(*state.batch, -1) for name, x in arrays.items()}
+        | {"before": arrays["theta"].reshape(*state.batch, -1)}
         | {"t": state.t + 1, "lr": scalar(arithmetic, optimizer.rate(lr, layer))}
         | {"warmup": state.warmup}
     )

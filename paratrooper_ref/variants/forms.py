@@ -97,9 +97,12 @@ _DECOUPLED: Final = {
 
 
 def _form(
-    name: str, rules: tuple[str, ...], was: str, line: str, seen: str, link: str = ""
+    name: str, rules: tuple[str, ...], was: str, line: str, seen: str, link: str = "",
+    also: tuple[tuple[str, str], ...] = (),
 ) -> Variant:
-    return Variant(name=name, rules=rules, was=was, line=line, kind="form", seen=seen, link=link)
+    return Variant(
+        name=name, rules=rules, was=was, line=line, kind="form", seen=seen, link=link, also=also
+    )
 
 
 def _moments() -> tuple[Variant, ...]:
@@ -231,4 +234,11 @@ FORMS: Final = (
           "slow = fast - (fast - slow - alpha * (fast - slow)) if alpha >= 0.5"
           " else slow + alpha * (fast - slow)",
           "torch (lerp): from the nearer end", _TORCH_LERP),
+    # Transformations that keep slow weights return updates, which are added to the old weights.
+    _form("lookahead.by_update", ("lookahead",), "theta = slow",
+          "theta = before + (slow - before)", "JAX: a transformation returns updates", _OPTAX),
+    _form("lookahead.by_fast_update", ("lookahead",), "theta = slow",
+          "theta = before + (fast - before - (1 - alpha) * difference)",
+          "optax: the update, less what leads back", _OPTAX_SLOW,
+          also=(("fast = theta", "difference = theta - slow\nfast = theta"),)),
 )

@@ -19,7 +19,15 @@ from typing import Any, Final
 
 from paratrooper_ref.optimizers.lift import Rule
 from paratrooper_ref.optimizers.optimizer import Optimizer
-from paratrooper_ref.variants.variant import Variant, compiled, normal, source_of
+from paratrooper_ref.variants.variant import (
+    BEFORE,
+    Variant,
+    compiled,
+    names_in,
+    normal,
+    source_of,
+    with_argument,
+)
 
 LISTENER: Final = "line"
 
@@ -48,8 +56,9 @@ def _heard(rule: Rule, forms: tuple[Variant, ...]) -> Rule:
                 lines.setdefault(normal(was), []).append(line)
     function = source_of(rule)
     _Telling(lines).visit(function)
-    function.args.kwonlyargs.append(ast.arg(LISTENER))
-    function.args.kw_defaults.append(None)
+    with_argument(function, LISTENER)
+    if BEFORE in names_in(function):
+        with_argument(function, BEFORE)
     return compiled(ast.fix_missing_locations(function), rule, f"<{rule.__name__}, heard>")
 
 

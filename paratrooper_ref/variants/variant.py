@@ -20,6 +20,8 @@ from typing import Any, Literal
 from paratrooper_ref import arithmetic
 from paratrooper_ref.optimizers.optimizer import Optimizer
 
+BEFORE = "before"  # the weights from before the step: forms may ask for them
+
 Rule = Callable[..., dict[str, Any]]
 Kind = Literal["bug", "dialect", "form"]
 
@@ -130,6 +132,8 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     except SyntaxError as error:
         msg = f"{variant.name} needs lines of Python, got {error.text!r}: {error.msg}"
         raise VariantError(msg) from None
+    if BEFORE in names_in(found):
+        with_argument(found, BEFORE)
     before = rule.__code__.co_filename.strip("<>") if _is_written(rule) else rule.__qualname__
     filename = f"<{before} with {variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
@@ -144,6 +148,18 @@ def compiled(function: ast.FunctionDef, rule: Rule, filename: str) -> Rule:
     exec(compile(tree, filename, "exec", flags=lazily, dont_inherit=True), namespace)
     made: Rule = namespace[rule.__name__]
     return made
+
+
+def names_in(function: ast.FunctionDef) -> set[str]:
+    """Return the names that a function reads or assigns."""
+    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+
+
+def with_argument(function: ast.FunctionDef, name: str) -> None:
+    """Give a function one more argument, by keyword."""
+    function.args.kwonlyargs.append(ast.arg(name))
+    function.args.kw_defaults.append(None)
+    ast.fix_missing_locations(function)
 
 
 def source_of(rule: Rule) -> ast.FunctionDef:
