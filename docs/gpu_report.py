@@ -87,7 +87,7 @@ def plan() -> str:
         for row in ROWS.values()
     ]
     known = [
-        (row.name, f"`{k.cases}`", ", ".join(k.dtypes), k.verdict, k.why)
+        (row.name, f"`{k.cases}`", ", ".join(k.dtypes), " or ".join(k.verdict), k.why)
         for row in ROWS.values() for k in row.known if k.on == "*"
     ]
     return "\n".join([
@@ -167,7 +167,7 @@ def told(m: Measured) -> Iterator[str]:
     yield f"### {m.row.name}, {m.dtype}\n"
     known = [k for k in m.row.known_of(m.dtype, m.device) if any(map(k.says, departing))]
     if known:
-        yield "\n".join(f"- known: `{k.cases}` {k.verdict}; {k.why}" for k in known) + "\n"
+        yield "\n".join(f"- known: `{k.cases}`: {k.why}" for k in known) + "\n"
     if m.problems:
         yield "Not as declared:\n\n```text\n" + "\n\n".join(m.problems) + "\n```\n"
     if departing:

@@ -30,7 +30,14 @@ from paratrooper_ref.conformance import (
 )
 from paratrooper_ref.conformance.gate import cases
 from paratrooper_ref.conformance.infer import Inferred, infer
-from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT, UNSTABLE, UNSUPPORTED
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    GRADIENT,
+    KEEPS,
+    UNSTABLE,
+    UNSUPPORTED,
+)
 from paratrooper_ref.golden.corpus import Corpus, Manifest
 from tests.gpu import adamw_cuda
 
@@ -46,19 +53,19 @@ Make = Callable[[Profile, str], Backend]
 class Known:
     """What some cases of a row come to that do not conform.
 
-    ``cases`` is a pattern, and ``dtypes`` are those in which it is so.  Where all cases are run
-    one of them at least has to come to it.
+    ``cases`` is a pattern, ``verdict`` one or more, and ``dtypes`` and ``on`` (a pattern of
+    devices) are where it is so.  Where all cases are run one at least has to come to it.
     """
 
     cases: str
-    verdict: str
+    verdict: Sequence[str]
     why: str
     dtypes: Sequence[str] = DTYPES
     on: str = "*"
 
     def says(self, result: Result) -> bool:
         """Return whether a result is as it is known."""
-        return result.verdict == self.verdict and fnmatchcase(result.case, self.cases)
+        return result.verdict in self.verdict and fnmatchcase(result.case, self.cases)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +133,10 @@ def found() -> tuple[str, ...]:
 
 def named(device: str) -> str:
     """Return what a device calls itself."""
-    text = ctypes.create_string_buffer(256)
-    if device == "cpu" or _driver().cuDeviceGetName(text, len(text), _index(device)) != 0:
+    driver, text = _driver(), ctypes.create_string_buffer(256)
+    if driver is None or device in ("cpu", NONE):
+        return device
+    if driver.cuDeviceGetName(text, len(text), _index(device)) != 0:
         return device
     return f"{device}: {text.value.decode(errors='replace')}"
 
@@ -348,19 +357,15 @@ def triton(profile: Profile, device: str) -> Backend:
 
 EAGER: Final = "scalars are formed in Python; nvcc's quotients and roots are correctly rounded"
 APPROXIMATE: Final = {"division": 2.0, "root": 1.0, "flush": True}
-DESCENT: Final = Known(
-    cases="sgd/descent-*", verdict=DEPARTS,
-    why="no buffer, so no dampening, without momentum: the dialect sgd.dampening_needs_momentum",
-)
 WRITES: Final = Known(
-    cases="*nesterov/*", verdict=GRADIENT, why="foreach adds the momentum to the gradient itself"
+    cases="*nesterov/*", verdict=[GRADIENT], why="foreach adds the momentum to the gradient itself"
 )
 FUSED_16: Final = Known(
-    cases="*/wide-*", verdict=DEPARTS, dtypes=("bfloat16",), on="cpu",
+    cases="*/wide-*", verdict=[DEPARTS, KEEPS], dtypes=("bfloat16",), on="cpu",
     why="whole vectors are not updated: https://github.com/pytorch/pytorch/issues/191763",
 )
 STEP_32: Final = Known(
-    cases="*", verdict=DEPARTS, dtypes=("float64",),
+    cases="*", verdict=[DEPARTS], dtypes=("float64",),
     why="the count of steps is a float32 tensor, and β^t with it, whatever the weights are",
 )
 FAMILIES: Final = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw", "RAdam": "radam"}
@@ -369,8 +374,7 @@ FAMILIES: Final = {"SGD": "sgd", "Adam": "adam", "AdamW": "adamw", "RAdam": "rad
 def _rows() -> list[Row]:
     rows = []
     for family, algorithm in FAMILIES.items():
-        of_sgd = [DESCENT] if family == "SGD" else []
-        adam = family in ("Adam", "AdamW")
+        sgd, adam = family == "SGD", family in ("Adam", "AdamW")
 
         def row(how: str, make: Make, because: str, name: str = family, algorithm: str = algorithm,
                 **more: Any) -> None:
@@ -379,15 +383,15 @@ def _rows() -> list[Row]:
                 because=because, **more,
             ))
 
-        row("single", torch_own(family, foreach=False), EAGER, known=of_sgd)
-        writes = [*of_sgd, WRITES] if of_sgd else []
+        row("single", torch_own(family, foreach=False), EAGER)
+        writes = [WRITES] if sgd else []
         row("foreach", torch_own(family, foreach=True), EAGER, known=writes)
         if adam:
             because = "β^t and 1 - β are formed on the device, in the dtype of its operations"
             row("fused", torch_own(family, fused=True), because, facts={"scalars": "array"})
-        if family == "SGD":
-            row("fused", torch_own(family, fused=True), EAGER, known=[DESCENT, FUSED_16])
-        if not of_sgd:
+        if sgd:
+            row("fused", torch_own(family, fused=True), EAGER, known=[FUSED_16])
+        else:
             for how, foreach in (("capturable", False), ("capturable foreach", True)):
                 row(
                     how, torch_own(family, capturable=True, foreach=foreach),
@@ -398,7 +402,7 @@ def _rows() -> list[Row]:
             COMPILED, torch_compiled(family),
             "the count and the rate are tensors; Triton's / is div.full.f32",
             facts={"scalars": "mixed"}, single=APPROXIMATE, only="*-dyadic",
-            known=[DESCENT] if of_sgd else [STEP_32],
+            known=[] if sgd else [STEP_32],
         )
     for how, foreach in (("single", False), ("foreach", True)):
         rows.append(Row(
@@ -469,7 +473,7 @@ class Measured:
         said += [report.brief(result) for result in left if result.verdict not in fine]
         if report.only == self.row.only:
             said += [
-                f"{k.cases} is known as {k.verdict}, and is not: {k.why}"
+                f"{k.cases} is known as {' or '.join(k.verdict)}, and is not: {k.why}"
                 for k in known if not any(map(k.says, report.results))
             ]
         if left and (self.inferred is None or not self.inferred.ok):
@@ -496,13 +500,13 @@ def measure(
         return Measured(row=row, device=device, dtype=dtype, missing=lacking)
     pattern = row.only if only is None else only
     asked: dict[str, Any] = {"only": pattern, "seconds": SECONDS, "progress": progress}
-    report = check(row.make(row.profile(dtype), device), row.algorithm, runs=runs, **asked)
+    backend = row.make(row.profile(dtype), device)
+    report = check(backend, row.algorithm, runs=runs, **asked)
     known = row.known_of(dtype, device)
     departing = [r.case for r in report.results if any(k.says(r) for k in known)]
     corpus = Without(departing)
     inferred = None
     if cases(row.algorithm, corpus, only=pattern):
-        backend = row.make(row.profile(dtype), device)
         inferred = infer(backend, row.algorithm, corpus=corpus, **asked)
     return Measured(row=row, device=device, dtype=dtype, report=report, inferred=inferred)
 

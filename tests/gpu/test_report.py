@@ -171,6 +171,7 @@ def test_what_departs_is_told_and_the_others_go_on(
 def test_nothing_measured_is_no_success(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """An empty list of devices, of measurements, or of what is there."""
     assert report.exit_status([]) == 3
+    assert report.main(["--rows", "good"]) == 3
     monkeypatch.setattr(report, "targets", tuple)
     assert report.main([]) == 3
     assert report.main(["--rows", "good"]) == 3
