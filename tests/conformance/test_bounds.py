@@ -114,6 +114,9 @@ def test_a_scalar_is_rounded_once_where_it_is_taken() -> None:
     assert taken.error == (2.0**-24 + 2.0**-53) * 0.1 * STRETCH + FLOAT32.tiny
     assert one(1.0).taking(taken).error == taken.error
     assert one(1.0, format=FLOAT32).taking(0.1).error == 0
+    assert one(1.0, format=FLOAT32).taking(scalar(EXACT, -0.1)).error == taken.error
+    assert (one(1.0, format=FLOAT32) - scalar(EXACT, 0.1)).value == 0.9
+    assert type(one(1.0).taking(np.float32(0.5)).value) is float
     huge = one(1.0).taking(scalar(EXACT, 2.0**1000) * scalar(EXACT, 2.0**1000))
     assert (huge.value, huge.error) == (math.inf, 0)
 
@@ -217,6 +220,7 @@ def test_a_quotient_of_numbers_that_may_be_zero() -> None:
         assert math.isfinite((one(1.0) / one(1.0, error)).error) is bounded
         assert math.isfinite((some((0.0, 0.0)) / some((1.0, error))).error[0]) is bounded
     assert (one(1.0) / one(0.0)).error == math.inf
+    assert (one(20.0) / one(5.0, 1.0)).error == pytest.approx((20 / 4) / 3, rel=NEAR)
     assert (one(-1.0) / one(-4.0)).error == pytest.approx(2.0**-55, rel=NEAR)
     assert math.isfinite((one(1.0) / one(-1.0, 0.499)).error)
 
@@ -296,6 +300,10 @@ def test_a_sum_passes_on_every_error() -> None:
     share = 2 / 1024 / (1 - 2 / 1024)
     assert x.total().error[0] == pytest.approx(0.6 + share * (7 + 2 * 0.6), rel=NEAR)
     assert x.total().value.tolist() == [3.0]
+    rows = Running(np.stack([x.value, x.value]), np.stack([x.error, 0 * x.error]), coarse).total()
+    assert rows.value.tolist() == [[3.0], [3.0]]
+    assert rows.error[0] == x.total().error
+    assert rows.error[1] == pytest.approx(share * 7, rel=NEAR)
 
 
 def test_a_clamp_passes_on_the_error_of_what_wins() -> None:
@@ -330,6 +338,10 @@ def test_a_comparison_is_decided_beyond_two_errors() -> None:
     assert not bool(one(1.0) < 1.0)
     with pytest.raises(Boundless):
         bool(one(1.0, math.inf) > 0.5)
+    for unsure, error in ((0.25, Undecided), (math.inf, Boundless)):
+        with pytest.raises(error) as caught:  # one is enough
+            some((1.0, 0.0), (1.0, unsure)).certainly(operator.eq, 0.75)
+        assert type(caught.value) is error
     assert some((1.0, 0.0), (2.0, 0.0)).certainly(operator.eq, 1).tolist() == [True, False]
 
 
@@ -395,6 +407,7 @@ def test_joined_forms_are_all_within_the_bound() -> None:
 
     assert joined(first, one(1.05, 0.1)).error == pytest.approx(0.15)
     assert joined(first, one(1.05, 0.1)).value == 1.0
+    assert joined(first, one(0.95, 0.1)).error == pytest.approx(0.15)
     assert joined(first, one(0.95, 0.1), one(1.0, 0.3)).error == pytest.approx(0.3)
     assert joined(first, one(1.01, 0.01)).error == 0.1
     assert joined(first, one(1.3, 0.1)).error == 0.1  # 0.3 apart: another number

@@ -1,0 +1,340 @@
+"""The gate and the kit, one clause at a time: what is asked, what is left out, which verdict."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from paratrooper_ref import RAdamW
+from paratrooper_ref.conformance import Profile, ReferenceBackend, check
+from paratrooper_ref.conformance.backend import Lacks, Unsupported
+from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, differences, names, without
+from paratrooper_ref.conformance.kit import names as all_names
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    HANGS,
+    KEEPS,
+    RAISES,
+    UNSTABLE,
+    UNSUPPORTED,
+    Result,
+)
+from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.optimizers import Adam, AdamW, Lookahead
+
+CORPUS = Corpus()
+
+
+def case(name: str) -> Golden:
+    """Return a core case."""
+    return CORPUS.load(CORPUS.manifest().cases[name])
+
+
+PLAIN = case("adam/plain-decimal")
+FIRST = case("adam/shapes-decimal")
+
+
+class Backend(ReferenceBackend):
+    """The reference in float32, with something before each step."""
+
+    def __init__(self, before: Any = None, dtype: str = "float32", **facts: Any) -> None:
+        super().__init__(dtype)
+        self.before, self.steps = before, 0
+        for name, value in facts.items():
+            setattr(self, name, value)
+
+    def step(self, handle: Any, grads: Any, lr: float) -> None:
+        self.steps += 1
+        if self.before is not None:
+            self.before(self, handle, grads, lr)
+        super().step(handle, grads, lr)
+
+
+def gone(backend: Any, *golden: Golden, **options: Any) -> list[Result]:
+    """Return what the gate says."""
+    return Gate(backend, **options).run(golden or (PLAIN,))
+
+
+# ------------------------------------------------------------------ names
+
+
+def test_names_are_those_of_a_group_or_of_all_that_run_an_algorithm() -> None:
+    manifest = CORPUS.manifest().cases.values()
+    sgd = names("sgd", CORPUS)
+    assert sgd == sorted(sgd)
+    assert {name.partition("/")[0] for name in sgd} >= {"sgd", "nesterov"}
+    assert {name.partition("/")[0] for name in names("nesterov", CORPUS)} == {"nesterov"}
+    assert names("adam", CORPUS, only="adam/p*") == [
+        e.case for e in sorted(manifest, key=lambda e: e.case)
+        if e.case.startswith("adam/p") and e.tier == "core"
+    ]
+    assert names("adam", CORPUS, only="lamb/*") == []
+    core = set(names("adam", CORPUS))
+    assert core <= set(names("adam", CORPUS, tier="all"))
+    assert not core & set(names("adam", CORPUS, tier="full"))
+    assert [g.case for g in cases("adam", CORPUS, only="adam/plain-*")] == [
+        "adam/plain-decimal", "adam/plain-dyadic",
+    ]
+    with pytest.raises(ValueError, match="got algorithm='adm'; did you mean 'adam'"):
+        names("adm", CORPUS)
+
+
+def test_runs_are_part_of_what_there_is_to_check() -> None:
+    assert set(all_names("adam", CORPUS)) > set(all_names("adam", CORPUS, runs=False))
+    assert all_names("adam", CORPUS, runs=False) == names("adam", CORPUS)
+    with pytest.raises(ValueError, match=r"got none of adam in the core tier for 'x/\*'"):
+        all_names("adam", CORPUS, only="x/*")
+
+
+# ------------------------------------------------------------------ verdicts
+
+
+def test_each_step_is_taken_once_and_the_first_good_case_again() -> None:
+    backend = Backend()
+    told: list[str] = []
+    results = Gate(backend).run([PLAIN, FIRST], progress=told.append)
+
+    assert [r.verdict for r in results] == [CONFORMS, CONFORMS]
+    assert told == [PLAIN.case, FIRST.case]
+    assert [r.steps for r in results] == [r.of for r in results]
+    assert backend.steps == 2 * len(PLAIN.steps) + len(FIRST.steps)
+    assert all(r.t is None and r.departure is None and r.replay is None for r in results)
+    assert not any(r.adapted for r in results)
+
+
+def test_a_failure_ends_a_case_and_says_where() -> None:
+    def fails(backend: Any, handle: Any, *_: Any) -> None:
+        if handle.state.t == PLAIN.steps[1].t - 1:
+            msg = "no"
+            raise KeyError(msg)
+
+    (result,) = gone(Backend(fails))
+    assert (result.verdict, result.detail) == (RAISES, "KeyError: 'no'")
+    assert (result.t, result.steps, result.of) == (PLAIN.steps[1].t, 1, len(PLAIN.steps))
+    assert result.replay is not None
+    assert result.replay["question"].state.t == PLAIN.steps[1].t - 1
+
+
+def test_an_exception_without_words_is_its_name() -> None:
+    def leaves(*_: Any) -> None:
+        raise SystemExit
+
+    (result,) = gone(Backend(leaves))
+    assert (result.verdict, result.detail) == (RAISES, "SystemExit")
+
+
+def test_a_departure_is_told_by_its_line_and_taken_again() -> None:
+    wrong = ReferenceBackend("float32", variant="adam.eps_hat")
+    tiny = case("adam/tiny-decimal")
+    (result,) = gone(wrong, tiny)
+    assert result.verdict == DEPARTS
+    assert result.departure is not None
+    assert result.departure.at.share > 1
+    assert result.detail.startswith("theta of layer ")
+    assert result.t == tiny.steps[result.steps - 1].t
+    assert result.replay is not None
+
+
+def test_what_is_not_the_same_again_is_kept_state() -> None:
+    def drifts(backend: Any, handle: Any, grads: Any, lr: float) -> None:
+        for g in grads.values():
+            g *= 1 + 0.25 * backend.steps
+
+    def drifts_within(backend: Any, handle: Any, grads: Any, lr: float) -> None:
+        if backend.steps > len(PLAIN.steps):
+            handle.state = handle.optimizer.init(handle.state.params)
+
+    # The gradient is the backend's own copy: to change it is a fault too.
+    (result,) = gone(Backend(drifts))
+    assert result.verdict == KEEPS
+    assert "taken again" in result.detail
+    (later,) = gone(Backend(drifts_within))
+    assert later.verdict == KEEPS
+    assert later.detail.startswith(f"taken first it {CONFORMS}, taken again it ")
+
+
+def test_what_hangs_is_left() -> None:
+    def sleeps(*_: Any) -> None:
+        time.sleep(0.5)
+
+    (result,) = gone(Backend(sleeps), seconds=0.05)
+    assert (result.verdict, result.detail) == (HANGS, "no answer in 0.05 s")
+
+
+def test_what_cannot_be_asked_is_unsupported_with_its_reason() -> None:
+    def refuses(*_: Any) -> None:
+        raise Unsupported
+
+    (silent,) = gone(Backend(refuses))
+    assert (silent.verdict, silent.detail, silent.steps) == (
+        UNSUPPORTED, "no reason given", 0,
+    )
+    (fresh,) = gone(Backend(profile=Profile(inject=False)))
+    assert (fresh.verdict, fresh.steps) == (CONFORMS, 1)  # the first step of three
+    (late,) = gone(Backend(profile=Profile(inject=False)), case("adam/wide-decimal"))
+    assert (late.verdict, late.detail) == (UNSUPPORTED, "its state cannot be set")
+    tiny = case("adam/tiny-decimal")
+    for slot in ("g", "v"):
+        (narrow,) = gone(Backend(profile=Profile(slots={slot: "float16"})), tiny)
+        assert (narrow.verdict, narrow.detail) == (
+            UNSUPPORTED, "inputs that float16 does not hold",
+        )
+
+
+def test_numbers_beyond_the_range_are_not_asked() -> None:
+    """Infinite bounds and branches that have none alike."""
+    for name in ("lamb/ratios-decimal", "lamb/bounds-crossed-decimal", "radam/quiet-decimal"):
+        (found,) = gone(Backend(dtype="float16", profile=Profile(dtype="float16")), case(name))
+        assert (found.verdict, found.detail) == (
+            UNSUPPORTED, "numbers beyond the range of float16",
+        )
+
+
+def test_a_branch_that_is_not_decided_is_unstable_whatever_is_taken() -> None:
+    """At the edge of what scalars formed in float32 decide, the kit says so."""
+    golden = next(
+        g for g in cases("radam", CORPUS, only="radam/switch-*")
+        if "9999" in g.case or "999" in g.case
+    )
+    (found,) = gone(Backend(profile=Profile(scalars="array")), golden)
+    assert found.verdict == UNSTABLE
+    assert "is not decided where scalars are formed in float32" in found.detail
+    assert found.detail.endswith("branch")
+    assert gone(Backend(), golden)[0].verdict == CONFORMS
+
+
+# ------------------------------------------------------------------ hyperparameters
+
+
+class Without(Backend):
+    """A backend that has no such hyperparameter unless it is what it is without."""
+
+    def __init__(self, name: str, alone: float) -> None:
+        super().__init__()
+        self.lacks, self.alone = name, alone
+
+    def start(self, spec: Any, *args: Any, **kwargs: Any) -> Any:
+        if any(self.lacks in own for own in spec.get("layers", {}).values()):
+            raise Lacks(self.lacks)
+        if spec["hyper"][self.lacks] != self.alone:
+            raise Lacks(self.lacks)
+        return super().start(spec, *args, **kwargs)
+
+
+def test_what_is_lacking_is_asked_without() -> None:
+    golden = case("adam/layers-decimal")
+    lr = golden.optimizer.hyper()["weight_decay"]
+    (result,) = gone(Without("weight_decay", 0.0), golden)
+    assert result.verdict == CONFORMS
+    assert result.steps == result.of
+    if lr:
+        assert result.adapted["weight_decay"] == 0.0
+    (never,) = gone(Without("eps", -1.0), golden)
+    assert never.verdict == UNSUPPORTED
+    assert never.detail == "has no eps"
+
+
+def test_to_be_without_is_first_by_layer_then_at_all() -> None:
+    own = AdamW(weight_decay=0.25, eps=0.5).for_layers(
+        {"a": {"weight_decay": 0.5, "lr": 1.0}, "b": {"weight_decay": 0.5}}
+    )
+    fewer = without(own, "weight_decay")
+    assert fewer == AdamW(weight_decay=0.25, eps=0.5).for_layers({"a": {"lr": 1.0}})
+    none = without(AdamW(weight_decay=0.25), "weight_decay")
+    assert none == AdamW(weight_decay=0.0)
+    assert without(AdamW(weight_decay=0.0), "weight_decay") is None
+    assert without(AdamW(eps=0.5), "eps") == AdamW()
+    assert without(AdamW(), "eps") is None
+    assert without(AdamW(), "momentum") is None
+    wrapped = Lookahead(inner=Adam(eps=0.5), k=3)
+    assert without(wrapped, "eps") == Lookahead(inner=Adam(), k=3)
+    assert without(wrapped, "k") == Lookahead(inner=Adam(eps=0.5))
+
+
+def test_differences_are_what_a_backend_was_asked_instead() -> None:
+    a, b = RAdamW(l2=0.5), RAdamW(l2=0.0).for_layers({"x": {"lr": 1.0}})
+    assert differences(a, a) == {}
+    assert differences(a, b) == {"l2": 0.0, "by layer": "fewer"}
+
+
+def test_a_fixed_value_is_asked_of_all() -> None:
+    """Where it makes another step the reference's own error is all that is known."""
+    backend = Backend(fixed={"beta1": 0.5, "cap": 1.0})
+    (result,) = gone(backend)
+    assert (result.verdict, result.adapted) == (CONFORMS, {"beta1": 0.5})
+    (same,) = gone(Backend(fixed={"beta1": PLAIN.optimizer.hyper()["beta1"]}))
+    assert same.adapted == {}
+
+
+def test_a_dialect_is_another_step_or_no_question() -> None:
+    tiny = case("adam/tiny-decimal")
+    hat = ReferenceBackend("float32", variant="adam.eps_hat")
+    assert gone(hat, tiny, dialect="adam.eps_hat")[0].verdict == CONFORMS
+    assert gone(Backend(), tiny, dialect="adam.eps_hat")[0].verdict == DEPARTS
+    assert gone(hat, tiny)[0].verdict == DEPARTS
+    (none,) = gone(hat, case("sgd/plain-decimal"), dialect="adam.eps_hat")
+    assert (none.verdict, none.detail) == (
+        UNSUPPORTED, "adam.eps_hat is no variant of SGD",
+    )
+    with pytest.raises(ValueError, match=r"did you mean 'adam\.eps_hat'"):
+        Gate(hat, dialect="adam.eps_hot")
+
+
+# ------------------------------------------------------------------ the kit
+
+
+def test_a_check_reports_what_it_was_asked() -> None:
+    told: list[str] = []
+    backend = ReferenceBackend("float64")
+    backend.versions = {"mine": "1"}  # type: ignore[attr-defined]
+    report = check(
+        backend, "sgd", only="sgd/plain-*", runs=False, progress=told.append,
+        profile=Profile(dtype="float64", sums="neighbours"),
+    )
+    assert report.ok
+    assert told == [r.case for r in report.results]
+    assert report.total == len(told) >= 2
+    assert report.profile.sums == "neighbours"
+    assert backend.profile.sums == "any"  # the caller's is left as it was
+    assert (report.backend, report.algorithm, report.tier, report.only) == (
+        "reference in float64", "sgd", "core", "sgd/plain-*",
+    )
+    assert report.corpus == CORPUS.manifest().corpus
+    assert report.digest == CORPUS.manifest().digest
+    assert {"mine", "numpy", "python", "paratrooper-ref", "platform"} == set(report.versions)
+    assert report.seconds > 0
+    assert report.dialect is None
+    assert not report.likes
+    assert not report.constants
+
+
+def test_a_check_waits_as_long_as_a_backend_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six answers a step, and never less than usual."""
+    waited = []
+    original = Gate.__init__
+
+    def init(self: Any, *args: Any, **options: Any) -> None:
+        waited.append(options["seconds"])
+        original(self, *args, **options)
+
+    monkeypatch.setattr(Gate, "__init__", init)
+    for timeout, seconds in ((None, None), (1.0, None), (5.0, None), (5.0, 7.0)):
+        backend = ReferenceBackend("float64")
+        if timeout is not None:
+            backend.timeout = timeout  # type: ignore[attr-defined]
+        check(backend, "sgd", only="sgd/plain-dyadic", runs=False, seconds=seconds)
+    assert waited == [SECONDS, SECONDS, 30.0, 7.0]
+
+
+def test_what_departs_says_what_it_looks_like() -> None:
+    hat = ReferenceBackend("float32", variant="adam.eps_hat")
+    report = check(hat, "adam", only="adam/*n*-decimal", runs=False)
+    assert [like.variant for like in report.likes] == ["adam.eps_hat"]
+    departing = [r for r in report.results if r.verdict == DEPARTS]
+    assert departing
+    assert all([x.variant for x in r.likes] == ["adam.eps_hat"] for r in departing)
+    assert not any(r.likes for r in report.results if r.verdict == CONFORMS)
