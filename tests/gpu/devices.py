@@ -43,7 +43,8 @@ from tests.gpu import adamw_cuda
 
 DTYPES: Final = ("float32", "float64", "bfloat16")
 NONE: Final = "cuda"  # the device of a machine that has none
-SECONDS: Final = 60.0  # a step may take in which something is compiled
+SECONDS: Final = 60.0  # a step may take: the first one on a device loads much
+COMPILES: Final = 900.0  # so may one before which some twenty small optimizers are compiled
 
 Facts = Mapping[str, Any]
 Make = Callable[[Profile, str], Backend]
@@ -87,6 +88,9 @@ class Row:
     known : sequence of Known
     only : str
         The cases that are asked: all, but where each has to be compiled.
+    seconds : float
+        What a step may take.  One that hangs goes on on a thread of its own, and torch does not
+        survive to compile on two.
     """
 
     name: str
@@ -100,6 +104,7 @@ class Row:
     cpu: str = ""
     known: Sequence[Known] = ()
     only: str = "*"
+    seconds: float = SECONDS
 
     def profile(self, dtype: str) -> Profile:
         """Return the profile that is declared."""
@@ -401,7 +406,7 @@ def _rows() -> list[Row]:
         row(
             COMPILED, torch_compiled(family),
             "the count and the rate are tensors; Triton's / is div.full.f32",
-            facts={"scalars": "mixed"}, single=APPROXIMATE, only="*-dyadic",
+            facts={"scalars": "mixed"}, single=APPROXIMATE, only="*-dyadic", seconds=COMPILES,
             known=[] if sgd else [STEP_32],
         )
     for how, foreach in (("single", False), ("foreach", True)):
@@ -499,7 +504,7 @@ def measure(
     if lacking := missing(row, device):
         return Measured(row=row, device=device, dtype=dtype, missing=lacking)
     pattern = row.only if only is None else only
-    asked: dict[str, Any] = {"only": pattern, "seconds": SECONDS, "progress": progress}
+    asked: dict[str, Any] = {"only": pattern, "seconds": row.seconds, "progress": progress}
     backend = row.make(row.profile(dtype), device)
     report = check(backend, row.algorithm, runs=runs, **asked)
     known = row.known_of(dtype, device)
