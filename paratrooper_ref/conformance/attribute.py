@@ -74,7 +74,7 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
 
 def arithmetic(steps: Sequence[Taken], profile: Profile) -> Profile | None:
     """Return the first profile with one or two looser facts that every step is within."""
-    looser = [
+    looser: list[dict[str, Any]] = [
         {"scalars": "mixed"}, {"scalars": "array"}, {"division": 2.0}, {"root": 2.0},
         {"division": 2.0, "root": 2.0}, {"flush": True}, {"accumulate": profile.dtype},
         {"scalars": "mixed", "division": 2.0},
