@@ -81,11 +81,11 @@ def variants(matrix: kill.Matrix) -> str:
 def left() -> str:
     """Return what no core case kills."""
     rows = [(f"`{name}`", why) for name, why in sorted(kill.LEFT.items())]
-    return (
+    said = (
         "## What no core case kills\n\nA backend has no part in a schedule: the kit tells it the "
-        "rate of each step. tests/test_variants.py tells each of these from the published line; a "
-        "case that is named below, of the full tier, does too.\n\n"
-    ) + table(("variant", "why"), rows)
+        "rate of each step, and a case tells by its rates what a schedule does.\n\n"
+    )
+    return said + (table(("variant", "why"), rows) if rows else "There is none.\n")
 
 
 def forms(matrix: kill.Matrix) -> str:

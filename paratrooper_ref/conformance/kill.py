@@ -48,21 +48,8 @@ ENDLESS: Final = 2000
 SLACK: Final = 2.0**-20  # of a margin: what another order of the bounds' own sums may change
 ERRORS: Final = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
-LEFT: Final[dict[str, str]] = {
-    "plateau.bad_stays": "after a cut no core case waits longer, without a cooldown, than patience",
-    "plateau.cooldown_ignored": "no core case stands still through a whole cooldown",
-    "plateau.cooldown_short": "no core case stands still through a whole cooldown",
-    "cosine.from_zero": "no core case has a flat rate and a cosine; diabetes/paratrooper-cosine",
-    "cosine.linear": "no core case has a flat rate and a cosine; diabetes/paratrooper-cosine",
-    "cosine.rises_again": "no case goes beyond the last step of its schedule",
-    "cosine.squared": "no core case has a flat rate and a cosine; diabetes/paratrooper-cosine",
-    "cosine.truncated": "of no case is flat * steps other than an integer",
-    "plateau.threshold_absolute": "no core case improves by an amount between the two thresholds",
-    "plateau.threshold_of_size": "no case has a metric below 0; above it there is no difference",
-    "warmup.from_zero": "no core case warms up; diabetes/paratrooper-warmup",
-}
-"""Variants that no core case kills, and why.  All are of schedules, which a backend has no part in:
-the kit tells it the rate of each step."""
+LEFT: Final[dict[str, str]] = {}
+"""Variants that no core case kills, and why."""
 
 Margins = dict[str, dict[str, float]]
 Progress = Callable[[int, int], object]

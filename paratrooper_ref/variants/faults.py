@@ -302,6 +302,20 @@ FAULTS: Final[dict[str, Fault]] = {
             check="departs",
             where="frozen layers at a synchronisation",
         ),
+        Fault(
+            name="frozen.in_first_batch",
+            what="counts the elements of a layer without a gradient in h",
+            seen="a mutant: a gradient that is not there is handed on as zeros",
+            check="departs",
+            where="first batches with a frozen layer, whose elements change the choice",
+        ),
+        Fault(
+            name="choice.never_late",
+            what="takes no momentum steps where the choice is open after the first step",
+            seen="a mutant: only the first step asks the gradient",
+            check="departs",
+            where="states after the first step that have yet to choose",
+        ),
         # Lookahead.
         Fault(
             name="sync.moments_reset",

@@ -1357,6 +1357,14 @@ BUGS_AND_DIALECTS: Final = (
         kind="bug",
         seen="a mutant: Han's word for no step is the authors' flag for a momentum step",
     ),
+    Variant(
+        name="first_batch.zeros_left_out",
+        rules=("first_batch",),
+        was="elements = sum(g.shape[-1] for g in gradients)",
+        line="elements = sum(g.shape[-1] for g in gradients if (g != 0).any()) or 1",
+        kind="bug",
+        seen="a mutant: a layer whose gradient is 0 is taken for a frozen one",
+    ),
     # Lookahead.
     Variant(
         name="lookahead.late",
@@ -1424,6 +1432,18 @@ BUGS_AND_DIALECTS: Final = (
         line="if True:",
         kind="bug",
         seen="a mutant: k is ignored",
+    ),
+    Variant(
+        name="lookahead.waits",
+        rules=_RADAMW,
+        was="rectified = rho > threshold",
+        line=(
+            "rectified = rho > threshold\n"
+            'if not rectified and warmup != "momentum":\n'
+            "    k = t + 1"
+        ),
+        kind="bug",
+        seen="a mutant: where no step is taken there is no synchronisation either",
     ),
     Variant(
         name="lookahead.never",

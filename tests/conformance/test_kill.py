@@ -17,10 +17,8 @@ from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.error import GoldenError
-from paratrooper_ref.golden.recipe import Full
-from paratrooper_ref.golden.recipes import recipes
 from paratrooper_ref.golden.schema import text as schema_text
-from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS, Variant, rescheduled
+from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS, Variant
 
 STORED = kill.load()
 CORPUS = Corpus()
@@ -102,10 +100,8 @@ def seen_as(name: str, k: int, profile: str = "float32", kind: str = "variants")
          "adam.eps_hat is killed by no core case: .* is 2 in float32"),
         (with_row("variants", "adam.eps_hat", seen_as("adam.eps_hat", UNSEEN, "float64")),
          "adam.eps_hat is killed by no core case: .* is < 1 in float64"),
-        (with_row("schedules", "cosine.squared", Row("", {p: {"a/b": 9} for p in PROFILES})),
-         "cosine.squared is left as .*, and a/b kills it"),
-        (with_row("schedules", "cosine.squared", None),
-         "cosine.squared is left, and is no variant"),
+        (with_row("schedules", "cosine.squared", seen_as("cosine.squared", 1, kind="schedules")),
+         "cosine.squared is killed by no core case: .* is 2 in float32, in sgd/cosine-decimal"),
         (with_row("forms", "adam.root_first", seen_as("adam.root_first", 0, "float64", "forms")),
          "adam.root_first is a form of evaluation, and 1 bounds away in"),
     ],
@@ -114,6 +110,18 @@ def test_a_matrix_that_is_not_whole(matrix: Matrix, said: str) -> None:
     """Whoever is not killed is named, and so is a reason that is none, and a form that is off."""
     (found,) = kill.defects(matrix)
     assert re.match(said, found), found
+
+
+def test_a_reason_that_is_none_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a variant that a case kills, or that there is not; nobody kills one that has a reason."""
+    monkeypatch.setitem(LEFT, "cosine.squared", "no case has a cosine")
+    (found,) = kill.defects(STORED)
+    kills = "and sgd/cosine-decimal kills it"
+    assert found == f"cosine.squared is left as 'no case has a cosine', {kills}"
+    (found,) = kill.defects(with_row("schedules", "cosine.squared", None))
+    assert found == "cosine.squared is left, and is no variant"
+    unseen = seen_as("cosine.squared", UNSEEN, kind="schedules")
+    assert list(kill.defects(with_row("schedules", "cosine.squared", unseen))) == []
 
 
 @pytest.mark.parametrize(
@@ -225,25 +233,10 @@ def test_the_schema_is_one() -> None:
     jsonschema.Draft202012Validator(whole).validate(plain())
 
 
-def test_reasons_are_of_schedules_alone() -> None:
-    """Of the rules of optimizers nothing is left."""
-    assert set(LEFT) <= set(SCHEDULE_VARIANTS)
-
-
-@pytest.mark.parametrize("name", [name for name, why in LEFT.items() if "/" in why])
-def test_the_full_tier_kills_what_is_said_to_be_killed_there(name: str) -> None:
-    """The rates of that case are others."""
-    recipe = recipes()[LEFT[name].rpartition("; ")[2]]
-    assert isinstance(recipe, Full)
-    assert recipe.schedule is not None
-    rates = []
-    for schedule in (recipe.schedule, rescheduled(recipe.schedule, SCHEDULE_VARIANTS[name])):
-        state, found = schedule.init(1.0), []
-        for t in range(1, recipe.steps + 1):
-            state, rate = schedule(state, t)
-            found.append(rate)
-        rates.append(np.array(found))
-    assert np.abs(rates[0] - rates[1]).max() > 1e-3
+def test_nothing_is_left() -> None:
+    """A case kills each variant, of rules and of schedules."""
+    assert LEFT == {}
+    assert all(row.killers() for row in STORED.rows.values())
 
 
 def test_update_writes_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -470,6 +470,36 @@ class Plateau:
             self.cooling, self.bad = self.cooldown, 0
 
 
+class Warmup:
+    """Rates that rise in equal parts."""
+
+    def __init__(self, arguments: Json, rate: float) -> None:
+        self.full, self.steps = rate, arguments["steps"]
+
+    def rate(self, t: int) -> float:
+        """Return the double nearest to the part of the rate that step t has."""
+        return float(Fraction(self.full) * min(t, self.steps) / self.steps)
+
+
+class Cosine:
+    """A flat rate, then half a cosine of doubles that are rounded once each."""
+
+    def __init__(self, arguments: Json, rate: float) -> None:
+        self.full, self.steps = rate, arguments["steps"]
+        self.flat = round(decode(arguments["flat"]) * self.steps)
+
+    def rate(self, t: int) -> float:
+        """Return the rate of step t."""
+        if t <= self.flat:
+            return self.full
+        if t >= self.steps:
+            return 0.0
+        angle = Fraction(math.pi) * (t - self.flat) / (self.steps - self.flat)
+        with mpmath.workdps(FEW):
+            cosine = float(mpmath.cos(mpmath.mpf(angle.numerator) / angle.denominator))
+        return float(Fraction(self.full) * (1 + Fraction(cosine)) / 2)
+
+
 # --- comparison --------------------------------------------------------------------------------
 
 
@@ -518,9 +548,15 @@ class Checker:
         warmup: str | None = None
         expected: dict[str, dict[str, list[float]]] | None = None
         plateau, epoch = None, 1
+        planned: Cosine | Warmup | None = None
         if "schedule" in case:
-            arguments = case["schedule"]["arguments"]
-            plateau, epoch = Plateau(arguments, rule.hyper["lr"]), arguments["epoch"]
+            kind, arguments = case["schedule"]["schedule"], case["schedule"]["arguments"]
+            if kind == "plateau":
+                plateau, epoch = Plateau(arguments, rule.hyper["lr"]), arguments["epoch"]
+            elif kind == "cosine":
+                planned = Cosine(arguments, rule.hyper["lr"])
+            else:
+                planned = Warmup(arguments, rule.hyper["lr"])
         values, last = 0, None
         for index, step in enumerate(case["steps"]):
             t, rate = step["t"], decode(step["lr"])
@@ -532,6 +568,8 @@ class Checker:
             if plateau is None:
                 if "metric" in step:
                     yield f"{where}: a metric without a schedule"
+                if planned is not None and rate != planned.rate(t):
+                    yield f"{where}: rate {rate!r}, by the schedule {planned.rate(t)!r}"
             else:
                 if ("metric" in step) != (t > 1 and (t - 1) % epoch == 0):
                     yield f"{where}: metric"

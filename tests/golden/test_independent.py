@@ -203,3 +203,14 @@ def test_a_rate_off_the_schedule_is_seen() -> None:
     case["steps"][3]["metric"] = case["steps"][4]["metric"] = "3ff0000000000000"
     differences = Checker().differences(case)
     assert "sgd/plateau-decimal t=4: rate 0.005, by the schedule 0.01" in differences
+
+
+@pytest.mark.parametrize(("name", "t"), [("cosine", 6), ("cosine", 10), ("warmup", 2)])
+def test_a_rate_off_a_plan_is_seen(name: str, t: int) -> None:
+    """One bit of it, on the way and past the end."""
+    case = load(CORE / "sgd" / f"{name}-decimal.json")
+    assert Checker().differences(case) == []
+    step = case["steps"][t - 1]
+    step["lr"] = _flip(step["lr"], 0)
+    differences = Checker().differences(case)
+    assert any(f"sgd/{name}-decimal t={t}: rate" in line for line in differences)

@@ -14,11 +14,11 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.golden.recipe import Core
-from paratrooper_ref.golden.recipes.settings import BETAS2, SETTINGS
+from paratrooper_ref.golden.recipes.settings import BETAS2, PUBLISHED, SETTINGS
 from paratrooper_ref.golden.recipes.witness import witness
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import parameters
-from paratrooper_ref.schedules import ReduceOnPlateau
+from paratrooper_ref.schedules import FlatThenCosine, LinearWarmup, ReduceOnPlateau, Schedule
 
 RECTIFIED: Final = ("radam", "radamw", "ranger", "rangerlars", "paratrooper")
 TRUSTING: Final = ("lars", "lars_2019", "lamb", "rangerlars", "paratrooper")
@@ -42,8 +42,14 @@ def core() -> Iterator[Core]:
         yield from _bounds(setting, optimizers)
         yield from _edges(setting, optimizers)
         yield from _first_batches(setting, optimizers)
+        yield from _whose_batch(setting, optimizers)
+        yield from _waiting(setting, optimizers)
         yield from _ceilings(setting, optimizers)
+    for name, optimizer in PUBLISHED.items():
+        yield from _as_published(name, optimizer)
+    yield _single_precision()
     yield from _plateau()
+    yield from _rates()
 
 
 def _for_all(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
@@ -163,18 +169,21 @@ def _switch(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
     warmups = [("momentum", called) for called in BETAS2[setting]]
     for warmup, called in (*warmups, ("none", "0_999" if setting == "decimal" else "255_256")):
         changed = _with(optimizer, beta2=BETAS2[setting][called], warmup=warmup)
-        first = switch(changed)
-        assert first is not None
-        yield witness(
-            f"{name}/switch-{called}-{warmup}-{setting}",
-            f"The steps before, at and after the rectification switch, warming up by {warmup}.",
-            changed, t=first - 2, steps=3, shapes={"w": (2, 2)}, weights=2.0**-6,
-            hunts=f"switch-{warmup}",
-        )
+        yield _at_switch(f"{name}/switch-{called}-{warmup}-{setting}", changed)
     never = _with(optimizer, beta2=0.5, warmup="momentum")
     yield witness(
         f"{name}/never-{setting}", "A second decay rate so small that it is never rectified.",
         never, t=50, steps=2, shapes={"w": (2, 2)},
+    )
+
+
+def _at_switch(case: str, optimizer: Optimizer) -> Core:
+    first, warmup = switch(optimizer), optimizer.hyper()["warmup"]
+    assert first is not None
+    return witness(
+        case, f"The steps before, at and after the rectification switch, warming up by {warmup}.",
+        optimizer, t=first - 2, steps=3, shapes={"w": (2, 2)}, weights=2.0**-6,
+        hunts=f"switch-{warmup}",
     )
 
 
@@ -294,6 +303,99 @@ def _first_batch(
     raise ValueError(msg)
 
 
+def _whose_batch(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    """Yield first batches in which it matters whose elements h has."""
+    shapes = {"a": (8,), "w": (2, 2), "b": (2,)}
+    for name in RECTIFIED:
+        optimizer = _with(optimizers[name], warmup="auto")
+        yield _drawn_to(
+            f"{name}/loud-frozen-{setting}",
+            "A first gradient that is loud, and quiet if the elements of a frozen layer count.",
+            optimizer, 0.55, 0.7, shapes=shapes, frozen=(("a", 1),), steps=2,
+        )
+        yield _drawn_to(
+            f"{name}/quiet-still-{setting}",
+            "A first gradient that is quiet, and loud without a layer whose gradient is zero.",
+            optimizer, 0.3, 0.45, shapes=shapes, still="a", steps=2,
+        )
+    yield _drawn_to(
+        f"paratrooper/late-choice-momentum-{setting}",
+        "A state from the middle of a run that has yet to choose, and chooses momentum.",
+        optimizers["paratrooper"], 0.2, 0.45, shapes={"w": (2, 2), "b": (2,)}, t=3, steps=2,
+        undecided=True,
+    )
+
+
+def _drawn_to(
+    case: str, about: str, optimizer: Optimizer, least: float, most: float, *,
+    shapes: Mapping[str, tuple[int, ...]], still: str = "", **options: Any,
+) -> Core:
+    """Return the first draw whose h is in an interval; of one layer the gradient may be 0."""
+    hyper = optimizer.hyper()
+    unit = ((1 - hyper["beta1"]) / (1 - hyper["beta2"])) ** 2
+    size = 2.0 ** round(float(np.log2(unit)) / 2)
+    for seed in range(100):
+        for scale in (size, size / 2):
+            found = witness(
+                case, about, optimizer, shapes=shapes, seed=seed,
+                grads={name: 0.0 if name == still else scale for name in shapes}, **options,
+            )
+            moving = [g for g in found.feeds[0].grads.values() if g is not None]
+            h = sum(float((g * g).sum()) for g in moving) / sum(g.size for g in moving) / unit
+            if least < h < most:
+                return found
+    msg = f"no draw is such a first gradient for {case}"
+    raise ValueError(msg)
+
+
+def _waiting(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
+    for name in ("ranger", "rangerlars", "paratrooper"):
+        optimizer = _with(optimizers[name], warmup="none", k=4)
+        first = switch(optimizer)
+        assert first is not None
+        assert first > 5
+        yield witness(
+            f"{name}/sync-waiting-{setting}",
+            "Steps that wait to be rectified: the synchronisation alone moves the weights.",
+            optimizer, t=2, steps=3, shapes={"w": (2, 2)},
+        )
+
+
+def _as_published(name: str, optimizer: Optimizer) -> Iterator[Core]:
+    """Yield the witnesses of one decay and no lower bound, as most packages have them."""
+    without = "L2 decay and lower bound" if name == "rangerlars" else "L2 decay"
+
+    def case(what: str, about: str, **options: Any) -> Core:
+        about = f"{about} Without {without}, as in most packages."
+        return witness(f"{name}/{what}-published", about, optimizer, **options)
+
+    yield case(
+        "plain", "Three steps from the start.", steps=3, seed=1 if name == "rangerlars" else 0
+    )
+    yield case("turning", "Gradients that turn against the moments.", t=10, steps=2)
+    yield case("still", "Gradients of zero.", t=10, grads=0.0, moments=0.25)
+    eps = float(optimizer.hyper()["eps"])
+    yield _tiny_case(f"{name}/tiny-published", optimizer, eps, inside=False)
+    changed = _with(optimizer, beta2=BETAS2["decimal"]["0_999"], warmup="momentum")
+    yield _at_switch(f"{name}/switch-0_999-momentum-published", changed)
+    if "slow" in optimizer.slots():
+        yield case(
+            "sync", "The steps before, at and after a synchronisation.",
+            t=4 * int(optimizer.hyper()["k"]) - 2, steps=3, shapes={"w": (2, 2), "b": (2,)},
+        )
+
+
+def _single_precision() -> Core:
+    """Return the switch that rho with powers of single precision passes a step early: 5.18, not 5.
+
+    RAdam's other cases have a threshold of 4; this one has that of torch and optax.
+    """
+    optimizer = _with(
+        SETTINGS["decimal"]["radam"], beta2=0.9995, threshold=5.0, warmup="momentum"
+    )
+    return _at_switch("radam/switch-0_9995-momentum-decimal", optimizer)
+
+
 def _ceilings(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
     optimizer = _with(optimizers["paratrooper"], warmup="momentum")
     shapes = {"large": (3,), "even": (3,)}
@@ -344,6 +446,22 @@ def _plateau() -> Iterator[Core]:
             ReduceOnPlateau(epoch=2, patience=0, factor=0.5),
             (3.0, 3.0, 3.0),
         ),
+        "sgd/plateau-again": (
+            "A cut with no cooldown, and as much patience before the next one.",
+            ReduceOnPlateau(patience=1, factor=0.5), (4.0,) * 6,
+        ),
+        "sgd/plateau-cooldown": (
+            "A metric that stands still through a whole cooldown, and until the next cut.",
+            ReduceOnPlateau(patience=1, factor=0.5, cooldown=2), (4.0,) * 8,
+        ),
+        "sgd/plateau-share": (
+            "A fall by more than the threshold, and by less than that share.",
+            ReduceOnPlateau(patience=0, factor=0.5, threshold=0.1), (8.0, 7.5),
+        ),
+        "sgd/plateau-negative": (
+            "A metric below 0: the share is taken of the number, not of its size.",
+            ReduceOnPlateau(patience=0, factor=0.5, threshold=0.1), (-4.0, -3.75, -4.125, -3.5),
+        ),
     }
     for case, (about, schedule, metrics) in plans.items():
         told, steps = iter(metrics), 1 + len(metrics) * schedule.epoch
@@ -351,4 +469,19 @@ def _plateau() -> Iterator[Core]:
         yield witness(
             f"{case}-decimal", about, SETTINGS["decimal"][case.partition("/")[0]],
             steps=steps, shapes={"w": (2,)}, metrics=given, schedule=schedule, hunts="plateau",
+        )
+
+
+def _rates() -> Iterator[Core]:
+    plans: dict[str, tuple[str, Schedule, int]] = {
+        "cosine": (
+            "A flat rate to the integer nearest to 3.6, half a cosine, a step past its end.",
+            FlatThenCosine(steps=9, flat=0.4), 10,
+        ),
+        "warmup": ("A rate that rises for four steps, and one more.", LinearWarmup(steps=4), 5),
+    }
+    for what, (about, schedule, steps) in plans.items():
+        yield witness(
+            f"sgd/{what}-decimal", about, SETTINGS["decimal"]["sgd"], steps=steps,
+            shapes={"w": (2,)}, schedule=schedule, hunts="plateau",
         )

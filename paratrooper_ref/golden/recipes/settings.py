@@ -6,6 +6,7 @@ is not the rounding of 0.999.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 from paratrooper_ref.optimizers import (
@@ -64,6 +65,13 @@ DYADIC: Final[dict[str, Optimizer]] = {
     ),
     "paratrooper": Paratrooper(**_ADAM, **_DECAY, **_SLOW),
 }
+
+PUBLISHED: Final[dict[str, Any]] = {
+    "radamw": replace(DECIMAL["radamw"], l2=0.0),  # type: ignore[call-arg]
+    "ranger": replace(DECIMAL["ranger"], l2=0.0),  # type: ignore[call-arg]
+    "rangerlars": replace(DECIMAL["rangerlars"], l2=0.0, lower=0.0),  # type: ignore[call-arg]
+}
+"""Without the second decay and the bound that most packages lack."""
 
 SETTINGS: Final = {"decimal": DECIMAL, "dyadic": DYADIC}
 
