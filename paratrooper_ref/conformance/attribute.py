@@ -21,6 +21,7 @@ from paratrooper_ref.variants import VARIANTS, Variant, VariantError, changed
 
 FEW: Final = 6  # steps on which candidates are tried before all
 MANY: Final = 60
+PAIRS: Final = 500  # more are not tried: where nearly all is wrong, pairs explain nothing
 APART: Final = 100.0  # bounds away, in plain doubles, from which on a candidate is out
 REACH: Final = 50  # powers of two in which a constant is looked for
 REFINED: Final = 2  # times that a constant is put in the middle of its interval
@@ -68,8 +69,9 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
     alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= _right(steps)]
     if likes := _explaining([(e,) for e in alone], steps, profile):
         return Explained(likes)
-    pairs = itertools.combinations([v for v in known if not lines_of(v) & _right(steps)], 2)
-    return Explained(_explaining(list(pairs), steps, profile))
+    left = [v for v in known if not lines_of(v) & _right(steps)]
+    pairs: list[Hypothesis] = list(itertools.combinations(left, 2))
+    return Explained(_explaining(pairs if len(pairs) <= PAIRS else [], steps, profile))
 
 
 def arithmetic(steps: Sequence[Taken], profile: Profile) -> Profile | None:

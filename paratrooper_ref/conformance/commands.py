@@ -22,6 +22,7 @@ from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.gate import SECONDS
 from paratrooper_ref.conformance.kit import check, names
 from paratrooper_ref.conformance.profile import DTYPES, Profile
+from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS
 from paratrooper_ref.optimizers.hyper import nearest
@@ -52,6 +53,9 @@ def add_verbs(verbs: Any) -> None:
     made.add_argument("--expect", type=Path, help="a TOML file of expected failures")
     made.add_argument("--report", type=Path, help="write the report: .json, or .html with pictures")
     made.add_argument(
+        "--replays", type=Path, metavar="FOLDER", help="write each failing step to a file of its own"
+    )
+    made.add_argument(
         "--no-runs", dest="runs", action="store_false", help="only single steps, no runs"
     )
     made.add_argument("--quiet", action="store_true", help="print the closing line alone")
@@ -61,9 +65,11 @@ def add_verbs(verbs: Any) -> None:
 
     made = verb(
         "attribute", _attribute,
-        "name the variant that a backend's step looks like, from a replay file",
+        "name the variant that a backend's steps look like, from replay files",
     )
-    made.add_argument("file", type=Path, help="as check and the hypothesis tests write it")
+    made.add_argument(
+        "file", type=Path, nargs="+", help="as check --replays and the hypothesis tests write it"
+    )
 
     made = verb("kill", _kill, "hold the shipped kill matrix to the corpus and the variants")
     made.add_argument("--update", type=Path, metavar="FILE", help="compute it anew, into a file")
@@ -117,11 +123,28 @@ def _check(args: argparse.Namespace) -> int:
         )
     if args.report is not None:
         report.save(args.report)
+    if args.replays is not None:
+        _replays(report, args.replays)
     if args.json:
         print(json.dumps(report.to_json(), indent=1, sort_keys=True))
     else:
         print(report.summary if args.quiet else report)
     return report.exit_code
+
+
+def _replays(report: Report, folder: Path) -> None:
+    """Write the failing steps of a report, and say where."""
+    from paratrooper_ref.conformance.replay import save, to_replay
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for result in report.failed:
+        if result.replay is not None:
+            shown = result.replay.get("shown")
+            content = to_replay(
+                result.replay["question"], report.profile, result.case, backend=report.backend,
+                dialect=report.dialect, verdict=result.verdict, detail=result.detail, shown=shown,
+            )
+            sys.stderr.write(f"{save(content, folder)}\n")
 
 
 def _infer(args: argparse.Namespace) -> int:
@@ -244,9 +267,9 @@ def _assignment(text: str) -> tuple[str, Any]:
 
 
 def _attribute(args: argparse.Namespace) -> int:
-    from paratrooper_ref.conformance import replay
+    from paratrooper_ref.conformance.observed import attributed
 
-    found = replay.attributed(args.file)
+    found = attributed(*args.file)
     print(json.dumps(found.to_json(), indent=1, sort_keys=True) if args.json else found)
     return found.exit_code
 

@@ -131,11 +131,12 @@ class Gate:
         """Return a result for each case, in order."""
         results = {}
         goldens = list(goldens)
-        for golden in goldens:
-            progress(golden.case)
-            results[golden.case] = self.case(golden)
-        for golden in self._again(goldens, results):
-            results[golden.case] = self._repeated(golden, results[golden.case])
+        with warnings.catch_warnings():  # whatever a backend does to their filters
+            for golden in goldens:
+                progress(golden.case)
+                results[golden.case] = self.case(golden)
+            for golden in self._again(goldens, results):
+                results[golden.case] = self._repeated(golden, results[golden.case])
         self.watch.close()
         return list(results.values())
 
@@ -195,7 +196,7 @@ class Gate:
             of=len(golden.steps), shares=tuple(s for step in taken for s in step.shares),
             departure=departure, seconds=time.perf_counter() - began,
             adapted=differences(golden.optimizer, optimizer),
-            replay=_replay(asked) if verdict in FAILURES and asked is not None else None,
+            replay=_replay(asked, taken) if verdict in FAILURES and asked is not None else None,
         )
 
     # ------------------------------------------------------------------ one step
@@ -282,7 +283,7 @@ class Gate:
             f"taken first it {first.verdict}, taken again it {second.verdict}, with other bits: "
             "something is kept between cases, or is drawn"
         )
-        return replace(first, verdict=KEEPS, detail=detail)
+        return replace(first, verdict=KEEPS, detail=detail, t=second.t or first.t)
 
 
 def _allowed(*given: Any) -> tuple[bounds.Lines, str]:
@@ -379,5 +380,7 @@ def _off(departure: Departure) -> str:
     return f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
 
 
-def _replay(question: Question) -> dict[str, Any]:
-    return {"question": question}
+def _replay(question: Question, taken: list[Taken]) -> dict[str, Any]:
+    """Return what it takes to ask a step again, and what was shown, if anything."""
+    last = taken[-1] if taken and taken[-1].question is question else None
+    return {"question": question, "shown": last and last.shown}

@@ -22,6 +22,7 @@ from paratrooper_ref.conformance.verdict import (
     Result,
     Share,
 )
+from paratrooper_ref.optimizers.state import SLOTS
 
 HOLDS, FAILED, NOTHING_RAN = 0, 1, 3
 SHOWN: Final = 3  # failures told in full, one for each line that departs first
@@ -98,6 +99,12 @@ class Report:
         )
 
     @property
+    def compared(self) -> list[str]:
+        """The slots that the backend has shown, and that were held to their bounds."""
+        seen = {share.tag for result in self.results for share in result.shares}
+        return [tag for tag in ("theta", *SLOTS) if tag in seen]
+
+    @property
     def failed(self) -> list[Result]:
         """The failures that are not expected."""
         fine = (CONFORMS, UNSUPPORTED)
@@ -164,6 +171,8 @@ class Report:
 
     def __str__(self) -> str:
         lines = [self.summary, f"profile: {self.profile}"]
+        if self.ran:
+            lines.append(f"compared: {', '.join(self.compared) or 'nothing'}")
         if self.dialect:
             lines.append(f"dialect: {self.dialect}")
         told = [result for result in self.failed if self._told_in_full(result)][:SHOWN]
@@ -233,6 +242,7 @@ class Report:
             "counts": dict(self.counts),
             "expected": sorted(self.expected),
             "problems": list(self.problems),
+            "compared": self.compared,
             "worst": None if worst is None else vars(worst),
             "likes": [vars(like) for like in self.likes],
             "fits": None if self.fits is None else self.fits.spec(),

@@ -95,15 +95,21 @@ def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
     inputs = _Copies({"theta": params, **_arrays(state)})
     gradient = _Copies({"g": {k: g for k, g in grads.items() if g is not None}})
 
-    handle = backend.start(question.spec, params, state)
+    lent, lent_grads = dict(params), dict(grads)
+    handle = backend.start(question.spec, lent, state)
     before = backend.read(handle)
+    _shown(before, question, profile)
     if state is not None:
         _read_back(before, params, state)
     kept = _Copies(before)
-    handle = _or(backend.step(handle, grads, question.lr), handle)
+    handle = _or(backend.step(handle, lent_grads, question.lr), handle)
     after = backend.read(handle)
 
     fault = _changed(gradient, inputs, kept)
+    if lent_grads.keys() != grads.keys():
+        fault = Fault(GRADIENT, "the mapping of gradients has other layers after the step")
+    elif lent.keys() != params.keys():
+        fault = Fault(INPUT, "the mapping of parameters has other layers after the step")
     shown = _shown(after, question, profile)
     probe = getattr(backend, "probe", None)
     for layer, lines in (probe(handle) if probe else {}).items():
