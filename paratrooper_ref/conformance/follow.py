@@ -1,0 +1,625 @@
+"""Follow a backend through starts, steps, reloads and readings, each step held to its bound.
+
+A `Run` keeps what it has asked for as events, which can be asked of another backend, or again.
+What a step should give is computed, not looked up: `paratrooper_ref.conformance.gate` holds
+backends to the proved numbers of the corpus.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from paratrooper_ref.arithmetic import Undecided
+from paratrooper_ref.arithmetic.running import Boundless, Running
+from paratrooper_ref.conformance import bounds, judge, wanted
+from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
+from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
+from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.take import Question, Shown, container, take
+from paratrooper_ref.conformance.verdict import (
+    DEPARTS,
+    FORGETS,
+    HANGS,
+    KEEPS,
+    LOSES,
+    RAISES,
+    UNSTABLE,
+    UNSUPPORTED,
+    Fault,
+)
+from paratrooper_ref.conformance.wanted import Wanted
+from paratrooper_ref.conformance.watch import HungError, Watch
+from paratrooper_ref.optimizers import Optimizer, State, build
+from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.variants import VARIANTS, changed
+
+Errors = Mapping[str, Mapping[str, Any]]
+Judge = Literal["own", "propagated"]
+OWN: Final = "own"
+PROPAGATED: Final = "propagated"
+RANGE: Final = "out of range"
+
+
+class Discarded(Exception):
+    """A step that says nothing of a backend: it has no bound, or cannot be asked.
+
+    Attributes
+    ----------
+    kind : str
+        In a word or two, to be counted.
+    """
+
+    def __init__(self, kind: str, detail: str) -> None:
+        super().__init__(kind, detail)
+        self.kind, self.detail = kind, detail
+
+
+class Failed(AssertionError):
+    """A backend is not what it should be.
+
+    Attributes
+    ----------
+    verdict, detail : str
+        See `paratrooper_ref.conformance.verdict.VERDICTS`.
+    run : Run
+        What was asked, that last.
+    taken : Taken or None
+        The step, where it was taken and departs.
+    """
+
+    def __init__(self, verdict: str, detail: str, run: Run, taken: Taken | None = None) -> None:
+        super().__init__(f"{verdict}: {detail}")
+        self.verdict, self.detail, self.run, self.taken = verdict, detail, run, taken
+
+
+@lru_cache
+def kind_of(verdict: str) -> type[Failed]:
+    """Return the class of failures with a verdict: other classes are other findings."""
+    return type(f"Failed ({verdict})", (Failed,), {})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that is asked of a backend.
+
+    Parameters
+    ----------
+    do : {"start", "step", "reload", "read"}
+    handle : int
+        Which optimizer, from 0, in the order in which they were started.
+    state : State, optional
+        What a start begins with.
+    grads, lr
+        Of a step.
+    """
+
+    do: Literal["start", "step", "reload", "read"]
+    handle: int = 0
+    state: State | None = None
+    grads: Grads = field(default_factory=dict)
+    lr: float = 0.0
+
+
+class Run:
+    """What is asked of a backend, event by event.
+
+    Parameters
+    ----------
+    backend : Backend
+    spec : mapping
+    dialect : str, optional
+        A variant of `paratrooper_ref.variants.VARIANTS` that the backend is meant to be.
+    judge : {"own", "propagated"}
+        Hold each step to what should come of the state that the backend itself shows before it;
+        or all of them to one trajectory, with a bound that grows.  What a backend does not show
+        is always propagated.
+    watch : Watch, optional
+        What limits the time of a step.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        spec: Spec,
+        *,
+        dialect: str | None = None,
+        judge: Judge = "own",
+        watch: Watch | None = None,
+    ) -> None:
+        self.backend, self.spec, self.dialect, self.judge = backend, spec, dialect, judge
+        self.optimizer = held_to(spec, dialect)
+        self.profile = backend.profile
+        self.watch = watch or Watch(SECONDS)
+        self.events: list[Event] = []
+        self.taken: list[Taken] = []
+        self._followed: list[_Followed] = []
+
+    def anew(self) -> Run:
+        """Return a run of the same, of which nothing has been asked."""
+        run = copy.copy(self)
+        run.events, run.taken, run._followed = [], [], []
+        return run
+
+    # ------------------------------------------------------------------ what may be asked
+
+    def do(self, event: Event) -> Taken | None:
+        """Ask for anything.
+
+        Raises
+        ------
+        Failed, Discarded
+        """
+        if event.do == "start":
+            assert event.state is not None
+            self.start(event.state)
+        elif event.do == "step":
+            return self.step(event.grads, event.lr, event.handle)
+        elif event.do == "reload":
+            self.reload(event.handle)
+        else:
+            self.read(event.handle)
+        return None
+
+    def once(self, state: State, grads: Grads, lr: float, held: Held | None = None) -> Taken:
+        """Start from a state and take one step; hold it to given numbers, or to computed ones."""
+        self.events += [Event(do="start", state=state), Event(do="step", grads=grads, lr=lr)]
+        question = self._question(state, grads, lr)
+        held = held or self._held(question, state)
+        return self._judged(question, state, held, self._call(take, self.backend, question), {})
+
+    def start(self, state: State) -> int:
+        """Start an optimizer, and return its number."""
+        self.events.append(Event(do="start", handle=len(self._followed), state=state))
+        question = self._question(state, {}, 0.0)
+        going = self._call(_Going, self.backend, question)
+        self._followed.append(_Followed(going, state))
+        return len(self._followed) - 1
+
+    def step(self, grads: Grads, lr: float, handle: int = 0) -> Taken:
+        """Take a step with an optimizer."""
+        self.events.append(Event(do="step", handle=handle, grads=grads, lr=lr))
+        at = self._followed[handle]
+        question = self._question(at.shown, grads, lr)
+        held = self._held(question, at.real, at.slack, at.error, at.going.kept)
+        shown = self._call(take, at.going, question)
+        taken = self._judged(question, at.real, held, shown, at.error)
+        at.go_on(taken, held, self.judge)
+        return taken
+
+    def reload(self, handle: int = 0) -> None:
+        """Save and load an optimizer; it goes on with what comes back."""
+        self.events.append(Event(do="reload", handle=handle))
+        at = self._followed[handle]
+        before = at.going.kept
+        self._call(at.going.reload)
+        if (place := _differs(before, at.going.kept)) is not None:
+            raise self._failed(FORGETS, f"{place} is another after a reload")
+
+    def read(self, handle: int = 0) -> None:
+        """Read an optimizer; it has to be what it was when it was read last."""
+        self.events.append(Event(do="read", handle=handle))
+        at = self._followed[handle]
+        before = at.going.kept
+        self._call(at.going.look)
+        if (place := _differs(before, at.going.kept)) is not None:
+            raise self._failed(LOSES, f"{place} is another when it is read again")
+
+    # ------------------------------------------------------------------ what comes of it
+
+    def _question(self, state: State, grads: Grads, lr: float) -> Question:
+        return Question(
+            spec=self.spec, state=state, slots=self.optimizer.slots(), grads=grads, lr=lr
+        )
+
+    def _call(self, function: Any, *args: Any) -> Any:
+        """Call a backend, and make whatever it does a verdict."""
+        try:
+            return self.watch.call(function, *args)
+        except Fault as fault:
+            raise self._failed(fault.verdict, fault.detail) from None
+        except Unsupported as reason:
+            raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
+        except HungError as error:
+            raise self._failed(HANGS, str(error)) from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # SystemExit, a test's skip: whatever it raises
+            detail = f"{type(error).__name__}: {error}".strip().removesuffix(":")
+            raise self._failed(RAISES, detail) from error
+
+    def _failed(self, verdict: str, detail: str, taken: Taken | None = None) -> Failed:
+        return kind_of(verdict)(verdict, detail, self, taken)
+
+    def _held(
+        self, question: Question, real: State, slack: Errors | None = None,
+        error: Errors | None = None, kept: Mapping[str, Any] | None = None,
+    ) -> Held:
+        """Return what a step should give and may be off, before it is asked for.
+
+        What a backend does not show is never compared, and its error goes on growing: that has to
+        be the bound for all forms of a line.
+        """
+        given = (self.optimizer, real, question.grads, question.lr)
+        hides = kept is not None and not {"theta", *question.slots} <= kept.keys()
+        profile = self.profile if hides else _as_published(self.profile)
+        expected = computed(*given, slack)
+        return Held(expected, allowed(*given, profile, error or {}), all_forms=hides)
+
+    def _judged(
+        self, question: Question, real: State, held: Held, shown: Shown, error: Errors
+    ) -> Taken:
+        """Return a step that was taken, if it is within its bound.
+
+        What is within the bound for lines as published is within that for all of their forms,
+        and the first costs a fifth.
+        """
+        expected, within = held.expected, held.allowed
+        shares = judge.shares(real.t + 1, expected, shown, _with_still(within, expected, error))
+        if max(s.share for s in shares) > 1 and self.profile.forms and not held.all_forms:
+            given = (self.optimizer, real, question.grads, question.lr)
+            within = allowed(*given, self.profile, error)
+            still = _with_still(within, expected, error)
+            shares = judge.shares(real.t + 1, expected, shown, still)
+        taken = Taken(
+            question=question, optimizer=self.optimizer, wanted=expected, bounds=within,
+            shown=shown, shares=tuple(shares),
+        )
+        self.taken.append(taken)
+        if taken.worst > 1:
+            at = max(taken.shares, key=lambda s: s.share)
+            detail = f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
+            raise self._failed(DEPARTS, detail, taken)
+        return taken
+
+    @property
+    def blind(self) -> bool:
+        """Whether whoever had stood still since the start would be within the last bound."""
+        return self._followed[-1].blind
+
+
+@lru_cache
+def _as_published(profile: Profile) -> Profile:
+    return profile.but(forms=False)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a step should give, and its bounds: for lines as published, or for all their forms."""
+
+    expected: Wanted
+    allowed: bounds.Lines
+    all_forms: bool
+
+
+class _Going:
+    """A backend that goes on with what it has where it is asked to start."""
+
+    def __init__(self, backend: Backend, question: Question) -> None:
+        self.backend, self.name, self.profile = backend, backend.name, backend.profile
+        params, state = _given(question, backend.profile)
+        self.handle = backend.start(question.spec, params, state)
+        self.look()
+
+    def look(self) -> None:
+        """Read, and keep it."""
+        self.kept = self.read(self.handle)
+
+    def reload(self) -> None:
+        """Save and load."""
+        self.handle = self.backend.reload(self.handle)  # type: ignore[attr-defined]
+        self.look()
+
+    def start(self, spec: Spec, params: Any, state: Any = None) -> Any:
+        """Return the handle as it is; `take` compares it with what it was."""
+        return self.handle
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Take a step."""
+        new = self.backend.step(handle, grads, lr)
+        self.handle = handle if new is None else new
+        return self.handle
+
+    def read(self, handle: Any) -> Any:
+        """Return copies of what the backend shows."""
+        found = self.backend.read(handle)
+        self.kept = {
+            slot: {k: np.array(x) for k, x in layers.items()} for slot, layers in found.items()
+        }
+        return found
+
+    def probe(self, handle: Any) -> Any:
+        """Return the lines that the backend shows, if any."""
+        probe = getattr(self.backend, "probe", None)
+        return probe(handle) if probe else {}
+
+
+class _Followed:
+    """Where an optimizer is: what it shows, and the real numbers that it should have.
+
+    ``real`` are doubles, ``slack`` tells how far they may be from those real numbers, and
+    ``error`` how far an honest backend may be; neither has what is known exactly.
+    """
+
+    def __init__(self, going: _Going, state: State) -> None:
+        self.going, self.begun, self.shown, self.real = going, state, state, state
+        self.slack: Errors = {}
+        self.error: Errors = {}
+        self.blind = False
+
+    def go_on(self, taken: Taken, held: Held, how: Judge) -> None:
+        """Take over what a step has come to."""
+        slots = ("theta", *taken.question.slots)
+        shown: dict[str, dict[str, Array]] = {slot: {} for slot in slots}
+        real: dict[str, dict[str, Array]] = {slot: {} for slot in slots}
+        slack: dict[str, dict[str, Array]] = {}
+        error: dict[str, dict[str, Array]] = {}
+        for layer, x in self.real.params.items():
+            slack[layer], error[layer] = {}, {}
+            for slot in slots:
+                number = held.expected[layer][slot]
+                value, got = number.hi.reshape(x.shape), taken.shown[layer].get(slot)
+                shown[slot][layer] = value if got is None else got
+                if got is not None and how == OWN:
+                    real[slot][layer] = got
+                    continue
+                real[slot][layer] = value
+                slack[layer][slot] = number.slack
+                before = self.error.get(layer, {}).get(slot, np.zeros(number.hi.size))
+                moved = layer in taken.bounds
+                error[layer][slot] = taken.bounds[layer][slot].error if moved else before
+                error[layer][slot] = np.maximum(error[layer][slot], number.slack)
+        warmup = _chosen(taken, self.real)
+        self.shown = _state(taken, shown, self.real.t + 1, warmup)
+        self.real = _state(taken, real, self.real.t + 1, warmup)
+        self.slack, self.error = slack, error
+        self.blind = how == PROPAGATED and self._is_blind(slots)
+
+    def _is_blind(self, slots: Sequence[str]) -> bool:
+        moved = [
+            np.abs(self.real.slot(slot)[layer] - self.begun.slot(slot)[layer]).ravel() <= error
+            for layer, of in self.error.items() for slot, error in of.items() if slot in slots
+        ]
+        wide = any(np.any(error > 0) for of in self.error.values() for error in of.values())
+        return wide and all(np.all(m) for m in moved)
+
+
+def _state(taken: Taken, slots: Mapping[str, Any], t: int, warmup: Any) -> State:
+    others = {slot: layers for slot, layers in slots.items() if slot != "theta"}
+    return State(params=slots["theta"], t=t, warmup=warmup, **others)
+
+
+def rounded(taken: Taken, profile: Profile) -> State:
+    """Return what a step should have led to, in numbers that a profile's dtypes hold.
+
+    Raises
+    ------
+    Discarded
+        If one is beyond their range.
+    """
+    before = taken.question.state
+    slots: dict[str, dict[str, Array]] = {}
+    for slot in ("theta", *taken.question.slots):
+        format = profile.stored(slot)
+        slots[slot] = {
+            layer: np.asarray(format.nearest(taken.wanted[layer][slot].hi)).reshape(x.shape)
+            for layer, x in before.params.items()
+        }
+        if not all(np.all(np.isfinite(x)) for x in slots[slot].values()):
+            raise Discarded(RANGE, BEYOND.format(format.name))
+    return _state(taken, slots, before.t + 1, _chosen(taken, before))
+
+
+def _chosen(taken: Taken, before: State) -> Any:
+    """Return how to warm up after a step: as before, or as the first gradient has said."""
+    if before.warmup is None and taken.optimizer.hyper().get("warmup") == "auto":
+        small = taken.bounds[""].get("small")
+        return None if small is None else "momentum" if np.all(small) else "none"
+    return before.warmup
+
+
+def _given(question: Question, profile: Profile) -> tuple[dict[str, Array], dict[str, Any] | None]:
+    """Return parameters and state in the dtypes of a profile."""
+    before = question.state
+
+    def cast(slot: str) -> dict[str, Array]:
+        dtype = container(profile, slot)
+        return {name: np.array(x, dtype=dtype) for name, x in before.slot(slot).items()}
+
+    if question.fresh:
+        return cast("theta"), None
+    state: dict[str, Any] = {"t": before.t, **{slot: cast(slot) for slot in question.slots}}
+    if before.warmup is not None:
+        state["warmup"] = before.warmup
+    return cast("theta"), state
+
+
+def _with_still(found: bounds.Lines, expected: Wanted, error: Errors | None) -> bounds.Lines:
+    """Return bounds with those of layers that stand still: what they were off before."""
+    still = {
+        layer: {
+            slot: Running(number.hi, (error or {}).get(layer, {}).get(slot, np.zeros(1)))
+            for slot, number in slots.items()
+        }
+        for layer, slots in expected.items() if layer not in found
+    }
+    return {**found, **still}
+
+
+def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
+    """Return what is another in two readings, or None."""
+    for slot in sorted(before.keys() | after.keys()):
+        old, new = before.get(slot, {}), after.get(slot, {})
+        for layer in sorted(old.keys() | new.keys()):
+            a, b = old.get(layer), new.get(layer)
+            if a is None or b is None or np.asarray(a).tobytes() != np.asarray(b).tobytes():
+                return f"{slot} of layer {layer!r}"
+    return None
+
+
+def held_to(spec: Spec, dialect: str | None) -> Optimizer:
+    """Return the optimizer of a spec, or its dialect.
+
+    Raises
+    ------
+    Discarded
+        If the dialect is none of this optimizer.
+    """
+    optimizer = build(spec)
+    if dialect is None:
+        return optimizer
+    if not VARIANTS[dialect].fits(optimizer):
+        raise Discarded(UNSUPPORTED, f"{dialect} is no variant of {optimizer.name}")
+    return changed(optimizer, VARIANTS[dialect])
+
+
+def computed(
+    optimizer: Optimizer, state: State, grads: Grads, lr: float, slack: Errors | None = None
+) -> Wanted:
+    """Return what a step should give, of a state that may be off by ``slack``.
+
+    Raises
+    ------
+    Discarded
+        If not even the reference's own arithmetic decides it.
+    """
+    with _discarding("float64"):
+        found = wanted.computed(optimizer, state, grads, lr, slack)
+        _need_bounds((number.slack for of in found.values() for number in of.values()), "float64")
+    return found
+
+
+def allowed(
+    optimizer: Optimizer, state: State, grads: Grads, lr: float, profile: Profile, error: Errors
+) -> bounds.Lines:
+    """Return the bounds of a step; ``error`` is how far an honest backend may be already.
+
+    Raises
+    ------
+    Discarded
+        If there is none, or a branch is not decided.
+    """
+    with _discarding(profile.dtype):
+        found = bounds.lines(optimizer, state, grads, lr, profile, errors=error)
+        moved = [found[layer] for layer in state.params if layer in found]
+        slots = ("theta", *optimizer.slots())
+        _need_bounds((names[slot].error for names in moved for slot in slots), profile.dtype)
+    return found
+
+
+@contextmanager
+def _discarding(dtype: str) -> Iterator[None]:
+    """Make what cannot be judged one exception, and keep NumPy quiet about it."""
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except Boundless:
+        raise Discarded(RANGE, BEYOND.format(dtype)) from None
+    except Undecided as error:
+        raise Discarded(UNSTABLE, str(error)) from None
+
+
+def _need_bounds(errors: Iterable[Any], dtype: str) -> None:
+    if not all(np.all(np.isfinite(error)) for error in errors):
+        raise Discarded(RANGE, BEYOND.format(dtype))
+
+
+# ---------------------------------------------------------------------------- what it comes down to
+
+
+def again(failed: Failed, events: Iterable[Event]) -> Failed | None:
+    """Return how a backend fails at other events, or None if it does not."""
+    run = failed.run.anew()
+    try:
+        for event in events:
+            run.do(event)
+    except Failed as error:
+        return error
+    except Discarded:
+        return None
+    return None
+
+
+def _all_shown(taken: Taken) -> bool:
+    slots = {"theta", *taken.question.slots}
+    return all(slots <= of.keys() for of in taken.shown.values())
+
+
+def explained(failed: Failed) -> Failed:
+    """Return the least of a failure: one step if that shows it, and what it takes besides.
+
+    A run that goes wrong only because it was reloaded, or because another optimizer was there,
+    is called so.
+    """
+    run, taken = failed.run, failed.taken
+    if failed.verdict not in (DEPARTS, LOSES) or len(run.events) <= 2:
+        return failed
+    last = run.events[-1].handle
+    if any(e.do == "reload" for e in run.events):
+        events = [e for e in run.events if e.do != "reload"]
+        if again(failed, events) is None:
+            detail = f"{failed.detail}, and is not if it is not saved and loaded before"
+            return kind_of(FORGETS)(FORGETS, detail, run, taken)
+    if any(e.handle != last for e in run.events):
+        alone = again(failed, [replace(e, handle=0) for e in run.events if e.handle == last])
+        if alone is None:
+            detail = f"{failed.detail}, and is not if there is no other optimizer beside it"
+            return kind_of(KEEPS)(KEEPS, detail, run, taken)
+        failed, run, taken = alone, alone.run, alone.taken
+    if taken is not None and run.profile.inject and _all_shown(taken):
+        question = taken.question
+        try:
+            run.anew().once(question.state, question.grads, question.lr)
+        except Failed as error:
+            return error
+        except Discarded:
+            pass
+    return failed
+
+
+def told_besides(failed: Failed) -> list[str]:
+    """Return what a failing run says besides: that a layer counts steps of its own.
+
+    That is so if all would be right, had the step the number that the layer's gradients give.
+    """
+    run, taken = failed.run, failed.taken
+    if taken is None or run.dialect is not None:
+        return []
+    steps = [e for e in run.events[:-1] if e.do == "step" and e.handle == run.events[-1].handle]
+    layer = max(taken.shares, key=lambda s: s.share).layer
+    missed = sum(e.grads[layer] is None for e in steps)
+    if not missed:
+        return []
+    asked = taken.question
+    state = replace(asked.state, t=asked.state.t - missed)
+    try:
+        expected = computed(taken.optimizer, state, asked.grads, asked.lr)
+        within = allowed(taken.optimizer, state, asked.grads, asked.lr, run.profile, {})
+    except Discarded:
+        return []
+    shares = judge.shares(state.t + 1, expected, taken.shown, _with_still(within, expected, {}))
+    if any(s.share > 1 for s in shares if s.layer == layer):
+        return []
+    right = f"layer {layer!r} would be right at t={state.t + 1}: it counts steps with a gradient"
+    return [f"  {right}, and had none in {missed} (a dialect; frozen=False leaves this out)"]
+
+
+def unheld(events: Iterable[Event], profile: Profile) -> str:
+    """Return why a profile's dtypes do not hold the numbers of some events, or nothing."""
+    for event in events:
+        tables: dict[str, Any] = {"g": event.grads}
+        if event.state is not None:
+            others = {slot: getattr(event.state, slot) for slot in SLOTS}
+            tables |= {"theta": event.state.params} | others
+        for slot, layers in tables.items():
+            format = profile.stored(slot)
+            for x in (layers or {}).values():
+                if x is not None and not np.array_equal(format.nearest(x), x):
+                    return f"inputs that {format.name} does not hold"
+    return ""
