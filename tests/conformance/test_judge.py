@@ -28,7 +28,7 @@ from paratrooper_ref.conformance.verdict import (
 )
 from paratrooper_ref.conformance.wanted import Number, computed, distance, proved, share
 from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.optimizers import SGD, Adam, Optimizer, RAdam, Ranger, State
+from paratrooper_ref.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RAdam, Ranger, State
 
 CORPUS = Corpus()
 Layers = dict[str, dict[str, Any]]
@@ -62,6 +62,7 @@ def test_a_share_is_a_distance_over_its_bound() -> None:
     ]
     assert share(off[:2], np.array([0.25])).tolist() == [0, 2]
     assert share(off[:2], 0.125).tolist() == [0, 4]
+    assert share(off[:2], np.array([[0.25], [0.125]])).tolist() == [0, 4]
 
 
 def test_shares_say_where_each_slot_is_most_off() -> None:
@@ -76,7 +77,10 @@ def test_shares_say_where_each_slot_is_most_off() -> None:
     assert first == Share(
         t=7, layer="w", tag="theta", share=2.0, index=1, got=2.5, wanted=2.0, bound=0.25
     )
+    assert {type(x) for x in (first.share, first.got, first.wanted, first.bound)} == {float}
     assert (second.layer, second.share, second.bound) == ("b", 0, 0)
+    gap = {"w": {"theta": number(1.0), "m": number(1.0), "v": number(1.0)}}
+    assert [s.tag for s in shares(7, gap, {"w": {"theta": 1.0, "v": 1.0}}, {})] == ["theta", "v"]
     assert moved.share == math.inf
 
 
@@ -144,6 +148,50 @@ def test_an_honest_step_departs_nowhere() -> None:
     assert departure(*adam_step()) is None
 
 
+@pytest.mark.parametrize("algorithm", OPTIMIZERS)
+def test_lines_of_any_rule_are_followed_to_the_end(algorithm: str) -> None:
+    """Helpers of forms, flags, numbers of a layer and switched-off ratios among them."""
+    golden = CORPUS.load(CORPUS.manifest().cases[f"{algorithm}/shapes-decimal"])
+    step, profile = golden.steps[-1], Profile(dtype="float64")
+    given = (golden.optimizer, golden.state(step), golden.gradients(step), step.lr, profile)
+    _, found = golden.optimizer.step(*given[1:3], step.lr)
+    got = {layer: dict(tagged) for layer, tagged in found.items()}
+    assert first_departure(*given, got) is None
+    for layer, tagged in got.items():
+        del tagged["theta"]  # not looked at where the fast ones are gone
+        for tag, x in tagged.items():
+            wrong = (not x) if isinstance(x, bool) else x * (1 + 1e-6)
+            whole = tag == "cap" and not tagged["rectified"]  # the 10 of the text, not a number
+            if tag in ("g", "lr") or whole or np.all(wrong == x):  # given, or 0, or infinite
+                continue
+            off = first_departure(*given, got | {layer: tagged | {tag: wrong}})
+            assert off is not None, tag
+            assert (off.at.layer, off.at.tag) == (layer, tag)
+
+
+def test_a_line_departs_beyond_its_bound_and_that_of_the_reference() -> None:
+    """The reference is evaluated in doubles: a double may be twice as far from it as from truth."""
+    _, state, grads, adam = adam_step()
+
+    def last(dtype: str) -> tuple[float, Any]:
+        """Return how many bounds off the last theta is that agrees, and where the next departs."""
+        profile = Profile(dtype=dtype)
+        known = lines(adam, state, grads, None, profile)["w"]["theta"]
+        value, error = known.value.copy(), known.error[0]
+        for _ in range(100):
+            off = abs(value[0] - known.value[0]) / error
+            value[0] += max(error / 16, np.spacing(value[0]))
+            found = departure({"w": {"theta": value}}, state, grads, adam, profile=profile)
+            if found is not None:
+                return off, found.at.tag
+        return math.inf, None
+
+    for dtype, bounds in (("float64", 2), ("float32", 1)):
+        off, tag = last(dtype)
+        assert tag == "theta"
+        assert bounds - 0.4 < off <= bounds * (1 + 2.0**-28)
+
+
 @pytest.mark.parametrize(
     "tag", ["regularized", "m", "v", "m_hat", "v_hat", "denominator", "direction", "update",
             "theta", "beta1_t", "beta2_t"],
@@ -177,6 +225,50 @@ def test_lines_in_between_that_are_not_shown_are_said() -> None:
     assert found.unseen == ()
     del got["w"]["update"]
     assert departure(got, *step).unseen == ("denominator", "direction", "update")
+    alone = departure({"w": {"theta": got["w"]["theta"]}}, *step)
+    assert alone.agreed == []
+    assert alone.unseen == (
+        "regularized", "m", "v", "beta1_t", "beta2_t", "m_hat", "v_hat", "denominator",
+        "direction", "update",
+    )
+    first = departure({"w": {"regularized": np.zeros(2)}}, *step)
+    assert (first.at.tag, first.unseen) == ("regularized", ())
+
+
+def sgd_step(u: float) -> tuple[State, dict[str, Any], Optimizer]:
+    """Return a step of momentum alone: u = u / 2 + 0, and an update of the same size."""
+    state = State(params={"w": np.full(2, 64.0)}, t=3, u={"w": np.full(2, 2 * u)})
+    return state, {"w": np.zeros(2)}, SGD(lr=1.0, momentum=0.5)
+
+
+def test_a_line_is_allowed_its_own_rounding_and_no_other() -> None:
+    """What it starts from is what the backend has, to the last bit."""
+    profile = Profile(dtype="float32", forms=False)
+    for off, departs in ((0.75, False), (1.5, True)):
+        update = np.full(2, -0.25 * (1 + off * 2.0**-24))
+        got = {"w": {"u": np.full(2, -0.25), "direction": np.full(2, -0.25), "update": update}}
+        found = departure(got, *sgd_step(-0.25), profile=profile)
+        assert (found is not None) is departs
+    assert found.at.tag == "update"
+    assert found.at.share == pytest.approx(1.5, rel=1e-8)
+
+
+def test_a_coarse_slot_may_be_a_register_of_more_bits() -> None:
+    """Off by the slot's rounding of the number that it shows, of any sign and size."""
+    profile = Profile(dtype="float32", slots={"u": "bfloat16"}, forms=False)
+    for u in (-0.25, 8.0):
+        for off, departs in ((0.99, False), (1.01, True)):
+            direction = np.full(2, u * (1 + off * 2.0**-8))
+            got = {"w": {"u": np.full(2, u), "direction": direction}}
+            found = departure(got, *sgd_step(u), profile=profile)
+            assert (found is not None) is departs, (u, off)
+        assert found.at.tag == "direction"
+
+
+def test_one_number_may_be_shown_for_all() -> None:
+    state, grads, sgd = sgd_step(-0.25)
+    assert departure({"w": {"direction": -0.25, "update": [-0.25]}}, state, grads, sgd) is None
+    assert departure({"w": {"direction": -0.5}}, state, grads, sgd).at.tag == "direction"
 
 
 def test_what_follows_is_held_to_the_backends_own_numbers() -> None:
@@ -199,7 +291,25 @@ def test_a_branch_that_is_not_taken_is_off_without_end() -> None:
     assert (found.at.tag, found.at.share, found.at.got, found.at.wanted) == (
         "rectified", math.inf, 0, 1,
     )
+    assert type(found.at.got) is type(found.at.wanted) is float
+    right = {"w": {"rectified": np.array(1.0), "theta": np.zeros(1)}}
+    later = departure(right, state, grads, RAdam())
+    assert later.at.tag == "theta"
+    assert [(s.tag, s.share) for s in later.agreed] == [("rectified", 0)]
     assert departure({"w": {"rectified": np.array(1.0)}}, state, grads, RAdam()) is None
+
+
+def test_a_branch_that_is_not_decided_is_taken_as_real_numbers_have_it() -> None:
+    """At the threshold: the lines after it are looked at all the same."""
+    state = State(
+        params={"w": np.ones(1)}, t=5, m={"w": np.ones(1)}, v={"w": np.ones(1)}, warmup="momentum"
+    )
+    rho = 2 / (1 - 0.999) - 1 - 2 * 6 * 0.999**6 / (1 - 0.999**6)
+    found = departure(
+        {"w": {"m": np.array([2.0])}}, state, {"w": np.ones(1)}, RAdam(threshold=rho),
+        profile=Profile(scalars="array"),
+    )
+    assert found.at.tag == "m"
 
 
 def test_a_step_that_follows_everywhere_departs_where_it_is_told() -> None:
