@@ -436,7 +436,7 @@ class Formed(Kind):
         real = float(EXACT.like(x) - EXACT.like(y))
         a, b = self.running(x), self.running(y)
         reach = (a.error + b.error) * STRETCH
-        if not self.guesses and 0 < reach and abs(real) <= reach:
+        if not self.guesses and reach > 0 and abs(real) <= reach:
             msg = (
                 f"{op.__name__}({a.value!r}, {b.value!r}) is not decided where scalars are formed "
                 f"in {self.format.name}: the first may be off by {a.error:.2g}"

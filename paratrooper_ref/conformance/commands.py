@@ -53,7 +53,7 @@ def add_verbs(verbs: Any) -> None:
     made.add_argument("--expect", type=Path, help="a TOML file of expected failures")
     made.add_argument("--report", type=Path, help="write the report: .json, or .html with pictures")
     made.add_argument(
-        "--replays", type=Path, metavar="FOLDER", help="write each failing step to a file of its own"
+        "--replays", type=Path, metavar="FOLDER", help="write each failing step to its own file"
     )
     made.add_argument(
         "--no-runs", dest="runs", action="store_false", help="only single steps, no runs"
