@@ -22,7 +22,7 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, Shown, container, take
+from paratrooper_ref.conformance.take import Question, container, look
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
@@ -172,7 +172,7 @@ class Run:
         self.events += [Event(do="start", state=state), Event(do="step", grads=grads, lr=lr)]
         question = self._question(state, grads, lr)
         held = held or self._held(question, state)
-        return self._judged(question, state, held, self._call(take, self.backend, question), {})
+        return self._judged(question, state, held, self._call(look, self.backend, question), {})
 
     def start(self, state: State) -> int:
         """Start an optimizer, and return its number."""
@@ -188,8 +188,8 @@ class Run:
         at = self._followed[handle]
         question = self._question(at.shown, grads, lr)
         held = self._held(question, at.real, at.slack, at.error, at.going.kept)
-        shown = self._call(take, at.going, question)
-        taken = self._judged(question, at.real, held, shown, at.error)
+        seen = self._call(look, at.going, question)
+        taken = self._judged(question, at.real, held, seen, at.error)
         at.go_on(taken, held, self.judge)
         return taken
 
@@ -253,7 +253,8 @@ class Run:
         return Held(expected, allowed(*given, profile, error or {}), all_forms=hides)
 
     def _judged(
-        self, question: Question, real: State, held: Held, shown: Shown, error: Errors
+        self, question: Question, real: State, held: Held, seen: tuple[Any, Fault | None],
+        error: Errors,
     ) -> Taken:
         """Return a step that was taken, if it is within its bound.
 
@@ -261,6 +262,7 @@ class Run:
         and the first costs a fifth.
         """
         expected, within = held.expected, held.allowed
+        shown, fault = seen
         shares = judge.shares(real.t + 1, expected, shown, _with_still(within, expected, error))
         if max(s.share for s in shares) > 1 and self.profile.forms and not held.all_forms:
             given = (self.optimizer, real, question.grads, question.lr)
@@ -269,13 +271,15 @@ class Run:
             shares = judge.shares(real.t + 1, expected, shown, still)
         taken = Taken(
             question=question, optimizer=self.optimizer, wanted=expected, bounds=within,
-            shown=shown, shares=tuple(shares),
+            shown=shown, shares=tuple(shares), fault=fault,
         )
         self.taken.append(taken)
         if taken.worst > 1:
             at = max(taken.shares, key=lambda s: s.share)
             detail = f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
             raise self._failed(DEPARTS, detail, taken)
+        if fault is not None:
+            raise self._failed(fault.verdict, fault.detail)
         return taken
 
     @property
@@ -317,7 +321,7 @@ class _Going:
         self.look()
 
     def start(self, spec: Spec, params: Any, state: Any = None) -> Any:
-        """Return the handle as it is; `take` compares it with what it was."""
+        """Return the handle as it is; `look` compares it with what it was."""
         return self.handle
 
     def step(self, handle: Any, grads: Grads, lr: float) -> Any:

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.follow import Discarded, Failed, Run
-from paratrooper_ref.conformance.properties import Trial
+from paratrooper_ref.conformance.properties import Trial, as_told
 from paratrooper_ref.conformance.strategies import Example, gradients
 from paratrooper_ref.optimizers import State, build
 
@@ -60,7 +60,7 @@ def of_trial(trial: Trial) -> type[RuleBasedStateMachine]:
 
         def _begun(self, example: Example) -> None:
             self.run = trial.begin(example.spec)
-            self.run.start(example.state)
+            self.run.start(as_told(self.run, example.state))
 
         def _do(self, ask: Any) -> None:
             """Ask for something; what no bound can be told of ends the run."""

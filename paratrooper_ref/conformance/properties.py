@@ -32,7 +32,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ from hypothesis import HealthCheck, Phase, errors, event, given, reject, setting
 from hypothesis.stateful import run_state_machine_as_test
 
 from paratrooper_ref.conformance import replay, strategies
-from paratrooper_ref.conformance.backend import Backend
+from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
 from paratrooper_ref.conformance.follow import (
     OWN,
     PROPAGATED,
@@ -54,12 +54,13 @@ from paratrooper_ref.conformance.follow import (
     rounded,
     told_besides,
 )
-from paratrooper_ref.conformance.gate import SECONDS
+from paratrooper_ref.conformance.gate import SECONDS, without
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.strategies import Example
+from paratrooper_ref.conformance.take import container
 from paratrooper_ref.conformance.verdict import HANGS, KEEPS, UNSUPPORTED
 from paratrooper_ref.conformance.watch import Watch
-from paratrooper_ref.optimizers import build
+from paratrooper_ref.optimizers import State, build
 from paratrooper_ref.optimizers.hyper import nearest
 
 PROPERTIES: Final = ("step", "sequence", "free", "machine")
@@ -160,19 +161,40 @@ class Trial:
         )
 
     def begin(self, spec: Mapping[str, Any], judge: Judge = OWN) -> Run:
-        """Return a run of a spec.
+        """Return a run of a spec, without the hyperparameters that the backend lacks.
 
         Raises
         ------
         Discarded
             If the backend says that it does not support it.
         """
+        spec = self._settled(spec)
         supports = getattr(self.backend, "supports", None)
         if supports is not None and (reason := supports(spec)):
             raise Discarded(UNSUPPORTED, reason)
-        return Run(
-            self.backend, spec, dialect=self.dialect, judge=judge, watch=self.watch
-        )
+        return Run(self.backend, spec, dialect=self.dialect, judge=judge, watch=self.watch)
+
+    def _settled(self, spec: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a spec that the backend does not say it lacks a hyperparameter of."""
+        optimizer = build(spec)
+        dtype = container(self.profile, "theta")
+        tiny = {layer: np.ones(2, dtype) for layer in dict.fromkeys(("x", *spec.get("layers", {})))}
+        while True:
+            try:
+                self.watch.call(self.backend.start, optimizer.spec, tiny)
+            except Lacks as lack:
+                fewer = without(optimizer, lack.name)
+                if fewer is None:
+                    raise Discarded(UNSUPPORTED, str(lack)) from None
+                optimizer = fewer
+                continue
+            except Unsupported as reason:
+                raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                pass  # it is told when the backend is asked in earnest
+            return optimizer.spec
 
     def note(self, run: Run) -> None:
         """Count the steps of a run."""
@@ -204,11 +226,18 @@ class Trial:
 # ---------------------------------------------------------------------------- the properties
 
 
+def as_told(run: Run, state: State) -> State:
+    """Return a state that warms up as its spec says, if that leaves no choice."""
+    told = run.optimizer.hyper().get("warmup", "auto")
+    return state if told == "auto" or state.warmup is None else replace(state, warmup=told)
+
+
 def _sequence(trial: Trial, example: Example) -> None:
     """Hold steps to their bounds, each from where the one before should have led."""
     state, worst, held = example.state, 0.0, 0
     try:
         begun = trial.begin(example.spec)
+        state = as_told(begun, state)
         for step in example.steps:
             run = begun.anew()
             try:
@@ -229,7 +258,7 @@ def _free(trial: Trial, example: Example) -> None:
     run = None
     try:
         run = trial.begin(example.spec, PROPAGATED)
-        run.start(example.state)
+        run.start(as_told(run, example.state))
         for step in example.steps:
             run.step(step.grads, step.lr)
             if run.blind:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,9 +25,7 @@ from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     UNSTABLE,
     UNSUPPORTED,
-    Constant,
     Departure,
-    Like,
     Result,
 )
 from paratrooper_ref.conformance.wanted import Number, Wanted
@@ -41,6 +39,7 @@ from paratrooper_ref.optimizers import State, build
 from paratrooper_ref.variants import VARIANTS
 
 if TYPE_CHECKING:  # the gate writes replays, and what follows a backend begins with the gate
+    from paratrooper_ref.conformance.attribute import Explained
     from paratrooper_ref.conformance.follow import Event, Failed, Held
     from paratrooper_ref.conformance.report import Report
 
@@ -452,31 +451,34 @@ def report(failed: Failed, case: str, *, digest: str = "", steps: int = 0) -> Re
 
     was, taken = failed.run, failed.taken
     departure: Departure | None = None
-    likes: Sequence[Like] = ()
-    constants: Sequence[Constant] = ()
+    found = attribute.Explained()
     if taken is not None:
         asked = taken.question
         departure = judge.first_departure(
-            taken.optimizer, asked.state, asked.grads, asked.lr, was.profile, taken.shown
-        ) or Departure(at=max(taken.shares, key=lambda s: s.share))
-        likes, constants, _ = attribute.explained(was.taken, was.profile)
+            taken.optimizer, asked.state, asked.grads, asked.lr, was.profile, taken.shown,
+            max(taken.shares, key=lambda s: s.share),
+        )
+        found = attribute.explained(was.taken, was.profile)
     result = Result(
         case=case, verdict=failed.verdict, detail=failed.detail,
         t=None if taken is None else taken.question.state.t + 1, steps=len(was.taken), of=steps,
         shares=tuple(share for step in was.taken for share in step.shares), departure=departure,
-        likes=likes,
+        likes=found.likes,
     )
-    return _report(was.backend, was.spec, was.dialect, result, digest, likes, constants)
+    return _report(was.backend, was.spec, was.dialect, result, digest, found)
 
 
 def _report(
     backend: Backend, spec: Mapping[str, Any], dialect: str | None, result: Result, digest: str,
-    likes: Sequence[Like] = (), constants: Sequence[Constant] = (),
+    found: Explained | None = None,
 ) -> Report:
     from paratrooper_ref.conformance.report import Report
 
+    explains: Any = found and {
+        "likes": found.likes, "constants": found.constants, "fits": found.profile
+    }
     return Report(
         backend=backend.name, algorithm=str(spec["algorithm"]), dialect=dialect, tier="replay",
         corpus="replay", digest=digest, profile=backend.profile, total=1, results=[result],
-        likes=likes, constants=constants,
+        **(explains or {}),
     )
