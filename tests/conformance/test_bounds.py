@@ -213,6 +213,7 @@ def test_what_flushes_may_lose_a_normal_number() -> None:
     read = edge._read()
     lost = read.error - edge.error
     assert lost.tolist() == [0, FLUSHING.tiny, 0, FLUSHING.tiny]
+    assert some((-2 * normal, 0.0), format=FLUSHING)._read().error.tolist() == [0]
     assert (some((1.0, 0.0), format=FLUSHING) + edge).error[0] >= FLUSHING.tiny
     rooted = some((normal, 0.0), format=FLUSHING).sqrt()
     assert rooted.error >= math.sqrt(normal)  # read as 0

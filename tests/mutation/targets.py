@@ -1,0 +1,68 @@
+"""Which files are mutated, and the tests that each is held to: the fastest first."""
+
+from __future__ import annotations
+
+from typing import Final
+
+PACKAGE: Final = "paratrooper_ref"
+COMPARED: Final = (
+    "tests/conformance/test_judge.py", "tests/conformance/test_bounds.py",
+    "tests/conformance/test_gate.py",
+)
+COUNTED: Final = (
+    "tests/conformance/test_judge.py", "tests/conformance/test_gate.py",
+    "tests/conformance/test_expectations.py",
+)
+
+
+def _rule(groups: str) -> tuple[str, ...]:
+    return (
+        f"golden:{groups}", "tests/test_known_answers.py", "tests/test_limits.py",
+        "tests/test_refusals.py",
+    )
+
+
+TARGETS: Final[dict[str, tuple[str, ...]]] = {
+    "optimizers/sgd.py": _rule("sgd,nesterov"),
+    "optimizers/adam.py": _rule("adam"),
+    "optimizers/adamw.py": _rule("adamw"),
+    "optimizers/radam.py": _rule("radam"),
+    "optimizers/radamw.py": _rule("radamw,ranger"),
+    "optimizers/lars.py": _rule("lars,lars_2019"),
+    "optimizers/lamb.py": _rule("lamb"),
+    "optimizers/lookahead.py": _rule("lookahead,ranger"),
+    "optimizers/ranger.py": _rule("ranger"),
+    "optimizers/rangerlars.py": _rule("rangerlars"),
+    "optimizers/paratrooper.py": _rule("paratrooper"),
+    "optimizers/warmup.py": _rule("paratrooper"),
+    "optimizers/lift.py": (
+        "golden:sgd,lookahead,paratrooper", "tests/test_known_answers.py", "tests/test_limits.py",
+        "tests/test_refusals.py", "tests/test_running.py", "tests/test_properties.py",
+    ),
+    "arithmetic/running.py": (
+        "tests/conformance/test_bounds.py", "tests/test_running.py", "golden:sgd,lamb",
+    ),
+    "arithmetic/array.py": (
+        "golden:sgd,lamb,paratrooper", "tests/test_known_answers.py", "tests/test_limits.py",
+        "tests/test_refusals.py", "tests/test_running.py", "tests/test_arithmetic.py",
+    ),
+    "arithmetic/scalar.py": (
+        "golden:sgd,radam,paratrooper", "tests/test_known_answers.py", "tests/test_arithmetic.py",
+        "tests/test_running.py", "tests/test_limits.py",
+    ),
+    "golden/bounds.py": (
+        "tests/conformance/test_bounds.py", "golden:sgd,lamb", "tests/conformance/test_judge.py",
+    ),
+    "variants/heard.py": (
+        "tests/conformance/test_bounds.py", "tests/conformance/test_judge.py",
+        "tests/test_variants.py",
+    ),
+    "conformance/wanted.py": COMPARED,
+    "conformance/judge.py": COMPARED,
+    "conformance/bounds.py": COMPARED,
+    "conformance/take.py": COMPARED,
+    "conformance/gate.py": COUNTED,
+    "conformance/kit.py": COUNTED,
+    "conformance/report.py": COUNTED,
+    "conformance/expectations.py": COUNTED[::-1],
+}
