@@ -67,6 +67,8 @@ REFORMED = [(form.name, rule) for form in FORMS for rule in form.rules]
 SHORT: dict[str, Any] = {"eps": 1e-2, "weight_decay": 0.05, "beta2": 0.99}
 BOTH: dict[str, Any] = {**SHORT, "l2": 0.02}
 PLAIN: dict[str, Any] = {"w": {"adapt": False}}
+# In the middle of a run rho is still below this threshold, and a synchronisation is due.
+WAITING: dict[str, Any] = {"beta2": 0.999, "threshold": 500, "warmup": "none", "k": 3}
 BATTERY: tuple[pr.Optimizer, ...] = (
     pr.SGD(momentum=0.9, dampening=0.25, weight_decay=0.05),
     pr.SGD(momentum=0.9, nesterov=True),
@@ -101,6 +103,10 @@ BATTERY: tuple[pr.Optimizer, ...] = (
     pr.Paratrooper(beta1=0.9, beta2=0.88),  # h = 0.37
     pr.Paratrooper(beta1=0.94, beta2=0.9),  # h = 0.71
     pr.Paratrooper(beta1=0.9295, beta2=0.9),  # h = 0.51, and of the first layer 0.49
+    pr.Paratrooper(beta1=0.9275, beta2=0.9),  # h = 0.48, and without the layer of zeros 0.58
+    pr.Ranger(**WAITING),
+    pr.RangerLars(**WAITING),
+    pr.Paratrooper(**WAITING),
 )
 
 
