@@ -92,6 +92,8 @@ def test_a_format_holds_an_exact_scalar_or_it_does_not() -> None:
     assert FLOAT32.holds(fine)
     assert not FLOAT32.holds(scalar(EXACT, 1 + 2.0**-24))
     assert FLOAT32.holds(scalar(EXACT, 2.0**-149))
+    assert FLOAT32.holds(scalar(EXACT, 2.0**70))
+    assert not FLOAT32.holds(scalar(EXACT, 2**70 + 1))
     assert not FLOAT32.holds(scalar(EXACT, 3 * 2.0**-150))
     assert not FLOAT64.holds(scalar(EXACT, 1) / scalar(EXACT, 3))
 
@@ -181,6 +183,9 @@ def test_errors_are_passed_on_as_far_as_they_can_be_apart() -> None:
     assert (a * b).error == near(1.25 * 2.5 - 1.125 * 2.25)
     assert (a / b).error == near(1.25 / 1.5 - 1.125 / 1.75)
     assert type((one(1.0) / 3.0).value) is float
+    unsure = one(0.0, 0.25, FLOAT16)  # which is no zero
+    assert (unsure + 1.0).error == near((1 + 2.0**-10) * 0.25 + 2.0**-11)
+    assert (unsure * 0.5).error > 0.125 + FLOAT16.tiny / 2
 
 
 def test_what_may_overflow_has_no_bound() -> None:
@@ -402,7 +407,8 @@ def test_scalars_are_formed_with_a_bound() -> None:
     assert mixed.running((1 - beta).sqrt()).value == (1 - 0.9) ** 0.5
     whole = Formed(FLOAT32, FLOAT32)
     there = whole.running(scalar(whole, 0.9))
-    assert (there.value, there.error) == (0.9, abs(0.9 - float(np.float32(0.9))))
+    assert (there.value, there.error) == (0.9, 0.9 - float(np.float32(0.9)))
+    assert whole.running(scalar(whole, 0.1)).error == float(np.float32(0.1)) - 0.1
     assert mixed.to_number(beta, Fraction) == Fraction(0.9)
     assert mixed.to_dtype(beta, np.dtype(np.float32)) == np.float32(0.9)
 
