@@ -42,8 +42,8 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             1, "looks like adam.eps_hat",
         ),
         (
-            "mine:made --algorithm adam --set variant=adam.eps_hat --only *tiny* "
-            + "--dialect adam.eps_hat",
+            ("mine:made --algorithm=adam --set=variant=adam.eps_hat --only=*tiny* "
+             "--dialect=adam.eps_hat"),
             0, "2 = 2 conform",
         ),
     ],
