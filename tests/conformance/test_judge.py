@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -366,16 +367,27 @@ class Odd(ReferenceBackend):
     def __init__(self, **odd: Any) -> None:
         super().__init__("float32")
         self.odd, self.stepped = odd, False
+        self.given: dict[str, Any] = {}
+        self.seen: Any = {}
+
+    def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+        self.given = {"theta": params, **(state or {})}
+        return super().start(spec, params, state)
 
     def step(self, handle: Any, grads: Any, lr: float) -> None:
         super().step(handle, grads, lr)
         self.stepped = True
+        if "input" in self.odd:
+            self.given[self.odd["input"]]["w"][0] += 1
+        if "alias" in self.odd:
+            self.seen["m"]["w"][0] += 1
         if "gradient" in self.odd:
             for x in grads.values():
                 x[...] = 0
 
     def read(self, handle: Any) -> Any:
         found: Any = super().read(handle)
+        self.seen = self.seen or found
         if "back" in self.odd and not self.stepped:
             found["m"]["w"] = found["m"]["w"] + 1
         if self.stepped and "edit" in self.odd:
@@ -410,6 +422,9 @@ def edit(slot: str, change: Any) -> Any:
     ("odd", "verdict"),
     [
         ({"gradient": True}, "changes its gradient"),
+        ({"input": "theta"}, "changes its input"),
+        ({"input": "v"}, "changes its input"),
+        ({"alias": True}, "aliases its state"),
         ({"back": True}, "loses its state"),
         ({"edit": edit("theta", lambda x: x.reshape(2, 1))}, "wrong shape"),
         ({"edit": edit("theta", lambda x: x[:1])}, "wrong shape"),
@@ -451,6 +466,23 @@ def test_what_is_shown_is_slots_then_probes() -> None:
     assert shown["w"]["m"].dtype == np.float64
 
 
+def test_a_step_may_return_another_handle_and_show_no_lines() -> None:
+    class Pure(ReferenceBackend):
+        probe = None  # type: ignore[assignment]
+
+        def step(self, handle: Any, grads: Any, lr: float) -> Any:
+            other = copy.copy(handle)
+            super().step(other, grads, lr)
+            return other
+
+    plain = take(ReferenceBackend("float32"), question())
+    pure = take(Pure("float32"), question())
+    assert set(pure["w"]) == {"theta", "m", "v"}
+    for slot in pure["w"]:
+        assert pure["w"][slot].tolist() == plain["w"][slot].tolist()
+    assert pure["w"]["theta"].tolist() != [1, 2]
+
+
 def test_numbers_that_a_declared_dtype_does_not_hold_are_another_dtype() -> None:
     """bfloat16 comes in arrays of float32."""
     assert container(Profile(dtype="bfloat16"), "m") == np.float32
@@ -470,9 +502,9 @@ def test_a_first_step_is_fresh() -> None:
     def other(**changes: Any) -> bool:
         return replace(fresh, state=replace(state, **changes)).fresh
 
-    assert fresh.fresh
-    assert not other(t=1)
-    assert not other(warmup="none")
+    assert fresh.fresh is True
+    assert other(t=1) is False
+    assert other(warmup="none") is False
     assert not other(v={"w": np.array([0.0, 1.0])})
     assert not other(slow=zeros)
     assert replace(fresh, slots=("m",), state=replace(state, slow=None)).fresh
