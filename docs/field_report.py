@@ -48,7 +48,7 @@ SCHEMA, REPRODUCTIONS = HERE / "field" / "schema.json", HERE / "field" / "reprod
 FORMAT: Final = "paratrooper-ref field report 1"
 HOLDS, FAILED, UNUSABLE, NOTHING = 0, 1, 2, 3
 FRAMEWORKS: Final = ("numpy", "torch", "jax", "jaxlib", "optax", "keras")
-PATIENCE: Final = 120.0  # for a reproduction, which imports a framework
+PATIENCE: Final = 120.0  # for a step that compiles, or a reproduction, on a busy machine
 
 
 # --- measuring ----------------------------------------------------------------------------------
@@ -71,7 +71,10 @@ def measured(row: Row) -> dict[str, Any]:
     """Return what a row comes to, as plain data."""
     dtypes = {}
     for dtype in row.dtypes:
-        report = check(row.make(dtype), row.algorithm, dialect=row.dialect, runs=dtype in row.long)
+        report = check(
+            row.make(dtype), row.algorithm, dialect=row.dialect, runs=dtype in row.long,
+            seconds=PATIENCE,
+        )
         dtypes[dtype] = told(report, row, dtype)
         if dtype == LONG:
             dtypes[dtype]["smallest"], dtypes[dtype]["needs"] = smallest(row, dtype)
@@ -93,7 +96,7 @@ def frameworks(row: Row | Departure) -> dict[str, str]:
 
 def smallest(row: Row, dtype: str) -> tuple[str | None, list[str]]:
     """Return the smallest profile that fits the single steps, and what it has to grant."""
-    found = infer(row.make(dtype), row.algorithm, dialect=row.dialect)
+    found = infer(row.make(dtype), row.algorithm, dialect=row.dialect, seconds=PATIENCE)
     return (None if found.profile is None else str(found.profile)), [str(n) for n in found.needs]
 
 
@@ -122,19 +125,21 @@ def told(report: Report, row: Row, dtype: str) -> dict[str, Any]:
 def failure(result: Result, row: Row, dtype: str) -> dict[str, Any]:
     """Return what is kept of a failure, with which of the known ones it is."""
     at = None if result.departure is None else result.departure.at
+    share = None if at is None else _digits(at.share)
     return {
         "case": result.case, "verdict": result.verdict, "t": result.t,
         "line": None if at is None else at.tag,
-        "share": None if at is None else _digits(at.share),
+        "share": share,
         "detail": "" if at is not None else result.detail,
         "likes": [like.variant for like in result.likes[:3] if like.kind != "edit"],
-        "known": known_of(row, result.case, result.verdict, dtype),
+        "known": known_of(row, dtype, result.case, result.verdict, share),
     }
 
 
-def known_of(row: Row, case: str, verdict: str, dtype: str) -> int | None:
+def known_of(row: Row, dtype: str, case: str, verdict: str, share: str | None) -> int | None:
     """Return which of the known failures of a row one is, by its place."""
-    return next((i for i, k in enumerate(row.known) if k.says(case, verdict, dtype)), None)
+    known = enumerate(row.known)
+    return next((i for i, k in known if k.says(case, verdict, dtype, share)), None)
 
 
 def _digits(x: float) -> str:
@@ -182,7 +187,7 @@ def merged(
         found = rows.get(row.name, old_rows.get(row.name, {}).get("measured"))
         for dtype, m in (found or {"dtypes": {}})["dtypes"].items():
             for f in m["failures"]:  # what is known of it may have been said since
-                f["known"] = known_of(row, f["case"], f["verdict"], dtype)
+                f["known"] = known_of(row, dtype, f["case"], f["verdict"], f["share"])
         return found
 
     data = {

@@ -154,6 +154,7 @@ def keras(name: str, slots: Mapping[str, str], **more: Any) -> Callable[[str], A
         wide = "float64" if dtype == "float64" else "float32"
 
         def run(theta: Any, g: Any, state: Mapping[str, Any], t: int, **hyper: Any) -> Any:
+            module.config.set_floatx(wide)  # in which the rate and constants are kept
             variable = module.Variable(theta, dtype=dtype)
             optimizer = kind(**hyper)
             optimizer.build([variable])

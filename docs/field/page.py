@@ -80,6 +80,10 @@ def verdict(row: Mapping[str, Any]) -> str:
     known = {f["known"] for _, f in off}
     departs = any(row["known"][i]["departure"] for i in known)
     word = "departs" if departs else "differs"
+    if {f["verdict"] for _, f in off} == {"changes its gradient"}:
+        word = "changes its gradient"
+        if not departs:
+            return f"steps conform; {word} in {len(off)} of {len(off) + conforming}"
     if not conforming:
         return f"**{word}**"
     return f"conforms, but **{word}** in {len(off)} of {len(off) + conforming}"

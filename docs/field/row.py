@@ -29,6 +29,8 @@ class Known:
         The departure that it is, by name; "" where it is none from the documentation.
     dtypes : sequence of str
         In which it is so.
+    most : str
+        The largest error over bound that it explains, where it explains none that are larger.
     """
 
     cases: str
@@ -36,12 +38,13 @@ class Known:
     why: str
     departure: str = ""
     dtypes: Sequence[str] = DTYPES
+    most: str = "inf"
 
-    def says(self, case: str, verdict: str, dtype: str) -> bool:
+    def says(self, case: str, verdict: str, dtype: str, share: str | None) -> bool:
         """Return whether a failure is this one."""
         return (
             fnmatchcase(case, self.cases) and fnmatchcase(verdict, self.verdict)
-            and dtype in self.dtypes
+            and dtype in self.dtypes and (share is None or not float(share) > float(self.most))
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import inf
 from typing import Any, Final
 
@@ -123,9 +124,13 @@ AS_PUBLISHED: Final[dict[str, Any]] = {"threshold": 5.0, "warmup": "momentum", "
 
 
 _ROUNDING: Final = Known(
-    cases="*", verdict="departs", dtypes=("float32", "float64"),
+    cases="*", verdict="departs", most="4",
     why="decay is subtracted apart from the step: a form of evaluation that the kit does not admit "
-        "for this dialect; the difference is one of rounding, at most a few bounds",
+        "for this dialect; the difference is one of rounding",
+)
+_DAMPENING: Final = Known(
+    cases="sgd/descent-*", verdict="departs",
+    why="without momentum there is no buffer, and dampening has no effect: as in torch",
 )
 
 
@@ -178,7 +183,7 @@ def _timm() -> Iterator[Row]:
         )
     yield Row(
         name="timm.optim.SGDW", algorithm="sgd", dialect="sgd.decay_decoupled",
-        make=adapters.torch("timm.optim:SGDW"), known=(_ROUNDING,),
+        make=adapters.torch("timm.optim:SGDW"), known=(_ROUNDING, _DAMPENING),
         documented="SGD with decoupled decay: before the step, times the rate", **of,
     )
     yield Row(
@@ -229,14 +234,19 @@ def _jettify() -> Iterator[Row]:
         name="torch_optimizer.SGDW", algorithm="sgd", dialect="sgd.decay_constant",
         make=adapters.torch("torch_optimizer:SGDW"),
         documented="the paper it cites: decoupled decay. It is held to what it does",
-        known=(_ROUNDING,), departures=("jettify_sgdw_decay",), **of,
+        known=(_ROUNDING, _DAMPENING),
+        departures=("jettify_sgdw_decay",), **of,
     )
     yield Row(
         name="torch_optimizer.Lookahead of AdamW", algorithm="lookahead",
         dialect="lookahead.early_phase", make=adapters.looking("torch_optimizer:Lookahead"),
         documented="the paper it cites, in which slow weights are the first weights, and are "
                    "synchronised at k, 2 k, ...",
-        departures=("jettify_lookahead_phase", "jettify_lookahead_state_dict"), **of,
+        departures=("jettify_lookahead_phase",),
+        known=(Known(
+            cases="reload/*", verdict="raises", departure="jettify_lookahead_state_dict",
+            why="it cannot be saved",
+        ),), **of,
     )
     yield Row(
         name="pytorch_ranger.Ranger", package="pytorch_ranger", imports="pytorch_ranger",
@@ -245,7 +255,7 @@ def _jettify() -> Iterator[Row]:
             "pytorch_ranger:Ranger", fixed={"warmup": "momentum", "l2": 0.0}
         ),
         documented="RAdam and Lookahead; its arithmetic is float32", dtypes=("float32", "bfloat16"),
-        known=(shared,),
+        known=(replace(shared, why="layers with betas of their own are stepped by those of the first"),),
     )
     yield Row(
         name="pytorch_lamb.Lamb", package="pytorch-lamb", imports="pytorch_lamb", algorithm="lamb",
@@ -253,8 +263,8 @@ def _jettify() -> Iterator[Row]:
         documented="the third version of the paper: no bias correction; the bound of 10 is not "
                    "said",
         known=(Known(
-            cases="*", verdict="*",
-            why="without the paper's guard of zero norms: weights that are zero never move, and "
+            cases="*", verdict="departs",
+            why="without a guard of zero norms: weights that are zero never move, and "
                 "where the update is zero too they are not a number",
         ),),
     )
@@ -291,11 +301,11 @@ def _kozistr() -> Iterator[Row]:
             ),
             documented="RAdam and Lookahead; a step of SGD before rectification only if "
                        "degenerated_to_sgd is set",
-            known=(Known(
-                cases="*", verdict="departs", departure="kozistr_ranger_uphill",
-                why="before rectification, and with degenerated_to_sgd off, which is the default, "
-                    "it goes uphill",
-            ),), **of,
+            known=tuple(Known(
+                cases=cases, verdict="departs", departure="kozistr_ranger_uphill",
+                why="before rectification, and with degenerated_to_sgd off, which is the default, it "
+                    "goes uphill",
+            ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*")), **of,
         )
         third = (
             "the third version of the paper: no bias correction; decay in the update where "
@@ -330,16 +340,23 @@ def _optimi() -> Iterator[Row]:
     of: dict[str, Any] = {"package": "torch-optimi", "imports": "optimi"}
     spoiled = Known(
         cases="*", verdict="changes its gradient",
-        why="L2 decay is added to the gradient in place, of which its documentation says nothing",
+        why="L2 decay is added to the gradient in place, and in bfloat16 it is scratch space, of "
+            "which its documentation says nothing",
+    )
+    scratch = replace(
+        spoiled, dtypes=("bfloat16",),
+        why="in bfloat16 the gradient is scratch space, of which its documentation says nothing",
     )
     frozen = Known(
-        cases="*frozen*", verdict="departs",
-        why="moments are corrected as they are stored: where a layer has no gradient in a step "
-            "they come out as others, of which its documentation says nothing",
+        cases="*frozen*", verdict="departs", dtypes=("float64", "float32"),
+        why="moments are corrected as they are stored: after a step in which a layer has no gradient "
+            "they are others, of which its documentation says nothing",
     )
-    rows: dict[str, tuple[str, dict[str, Any], tuple[Known, ...]]] = {
-        "Adam": ("adam", {}, (spoiled, frozen)), "AdamW": ("adamw", {}, (frozen,)),
-        "RAdam": ("radamw", AS_PUBLISHED, (frozen,)), "Ranger": ("ranger", AS_PUBLISHED, (frozen,)),
+    rows: dict[str, tuple[str, str | None, dict[str, Any], tuple[Known, ...]]] = {
+        "Adam": ("adam", None, {}, (spoiled,)),
+        "AdamW": ("adamw", None, {}, (scratch, frozen)),
+        "RAdam": ("radamw", "radamw.eps_corrected", AS_PUBLISHED, (scratch, frozen)),
+        "Ranger": ("ranger", "radamw.eps_corrected", AS_PUBLISHED, (scratch, frozen)),
     }
     options: dict[str, Any] = {"foreach": False, "triton": False}
     said = {k: str(v) for k, v in options.items()}
@@ -348,9 +365,10 @@ def _optimi() -> Iterator[Row]:
         make=adapters.torch("optimi:SGD", options=options),
         documented="torch's SGD; L2 decay unless decouple_wd is set", **of,
     )
-    for name, (algorithm, fixed, known) in rows.items():
+    for name, (algorithm, dialect, fixed, known) in rows.items():
         yield Row(
-            name=f"optimi.{name}", algorithm=algorithm, options=said, known=known, long=DTYPES,
+            name=f"optimi.{name}", algorithm=algorithm, dialect=dialect, options=said, known=known,
+            long=DTYPES,
             make=adapters.hidden(f"optimi:{name}", "m", "v", options=options, fixed=fixed),
             documented="the papers it cites; moments are stored corrected", **of,
         )
@@ -363,19 +381,16 @@ def _keras() -> Iterator[Row]:
     moments = {"m": "_momentums", "v": "_velocities"}
     still = Known(
         cases="*", verdict="*", departure="keras_bfloat16_beta2", dtypes=("bfloat16",),
-        why="beta2 is rounded to bfloat16: 0.999 becomes 1, and nothing moves",
+        why="beta2 is rounded to bfloat16: 0.999 becomes 1, and nothing moves, or is no number",
     )
     yield Row(
         name="keras.optimizers.SGD", algorithm="sgd", dialect="sgd.lr_in_buffer",
+        options={"nesterov": "False"},
         make=adapters.keras(
-            "SGD", {"u": "-momentums"}, fixed={"weight_decay": 0.0, "dampening": 0.0}
+            "SGD", {"u": "-momentums"},
+            fixed={"weight_decay": 0.0, "dampening": 0.0, "nesterov": False},
         ),
-        documented="its formulas: the rate is inside of the buffer",
-        known=(Known(
-            cases="nesterov/*", verdict="departs",
-            why="a form of evaluation that the kit does not admit for this dialect; the difference "
-                "is one of rounding",
-        ),), **of,
+        documented="its formulas: the rate is inside of the buffer", **of,
     )
     yield Row(
         name="keras.optimizers.Adam", algorithm="adam", dialect="adam.eps_hat",

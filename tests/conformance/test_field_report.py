@@ -66,7 +66,7 @@ def test_the_schema_is_closed() -> None:
 
 
 def _first_row(data: dict[str, Any]) -> Any:
-    return next(iter(data["rows"].values()))
+    return next(row for row in data["rows"].values() if row["measured"] is not None)
 
 
 def _more(data: dict[str, Any]) -> None:
