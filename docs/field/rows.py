@@ -255,7 +255,9 @@ def _jettify() -> Iterator[Row]:
             "pytorch_ranger:Ranger", fixed={"warmup": "momentum", "l2": 0.0}
         ),
         documented="RAdam and Lookahead; its arithmetic is float32", dtypes=("float32", "bfloat16"),
-        known=(replace(shared, why="layers with betas of their own are stepped by those of the first"),),
+        known=(
+            replace(shared, why="layers with betas of their own are stepped by those of the first"),
+        ),
     )
     yield Row(
         name="pytorch_lamb.Lamb", package="pytorch-lamb", imports="pytorch_lamb", algorithm="lamb",
@@ -303,7 +305,8 @@ def _kozistr() -> Iterator[Row]:
                        "degenerated_to_sgd is set",
             known=tuple(Known(
                 cases=cases, verdict="departs", departure="kozistr_ranger_uphill",
-                why="before rectification, and with degenerated_to_sgd off, which is the default, it "
+                why="before rectification, and with degenerated_to_sgd off, which is the "
+                    "default, it "
                     "goes uphill",
             ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*")), **of,
         )
@@ -349,8 +352,8 @@ def _optimi() -> Iterator[Row]:
     )
     frozen = Known(
         cases="*frozen*", verdict="departs", dtypes=("float64", "float32"),
-        why="moments are corrected as they are stored: after a step in which a layer has no gradient "
-            "they are others, of which its documentation says nothing",
+        why="moments are corrected as they are stored: after a step in which a layer has no "
+            "gradient they are others, of which its documentation says nothing",
     )
     rows: dict[str, tuple[str, str | None, dict[str, Any], tuple[Known, ...]]] = {
         "Adam": ("adam", None, {}, (spoiled,)),
