@@ -207,8 +207,15 @@ def merged(
 
 
 def written(data: Mapping[str, Any]) -> str:
-    """Return the data as it stands in the file."""
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    """Return the data as it stands in the file: a row a line."""
+    def lines(of: Mapping[str, Any]) -> str:
+        return ",\n".join(
+            f"  {json.dumps(name)}: {json.dumps(part, ensure_ascii=False)}"
+            for name, part in of.items()
+        )
+
+    parts = [f' "{part}": {{\n{lines(data[part])}\n }}' for part in ("rows", "departures")]
+    return "{\n" + ",\n".join([f' "format": "{data["format"]}"', *parts]) + "\n}\n"
 
 
 def problems(data: Mapping[str, Any]) -> Iterator[str]:

@@ -16,7 +16,8 @@ what was measured before.
 *Worst* is the largest error over its [bound](conformance.md#tolerances) among what conforms: 1 is
 the most that honest arithmetic of the declared profile can do. A *dialect* is another algorithm
 under the same name, as its documentation or the code that it cites has it; it is held to that
-algorithm, and is no bug. A *departure* is where an optimizer is not what its own documentation
+algorithm, and is no bug. Where it *rounds otherwise* the step is the same, written in a way that
+the bounds of that dialect do not admit: a gap of the kit. A *departure* is where an optimizer is not what its own documentation
 says.
 """
 
@@ -42,7 +43,10 @@ def page(data: Mapping[str, Any]) -> str:
     """Return the page."""
     rows = [row for row in data["rows"].values() if row["measured"] is not None]
     waiting = [row for row in data["rows"].values() if row["measured"] is None]
-    parts = [HEAD, *summary(rows), *right(rows), *dialects(rows), *found(data), *by_package(rows)]
+    parts = [
+        HEAD, *summary(rows), *right(data, rows), *dialects(rows), *found(data),
+        *by_package(rows),
+    ]
     if waiting:
         parts.append("## Not measured yet\n")
         parts.append("\n".join(f"- {row['name']} ({row['package']})" for row in waiting) + "\n")
@@ -71,22 +75,30 @@ def held_to(row: Mapping[str, Any]) -> str:
 
 def verdict(row: Mapping[str, Any]) -> str:
     """Return what a row comes to, in some words."""
+    besides = "; **departs** besides" if row["departures"] else ""
+    return f"{_of_cases(row)}{besides}"
+
+
+def _of_cases(row: Mapping[str, Any]) -> str:
     off = failures(row)
     if not off:
         return f"conforms{' to its dialect' if row['dialect'] else ''}"
     if any(f["known"] is None for _, f in off):
         return "**departs, unexplained**"
     conforming = sum(m["counts"].get("conforms", 0) for m in row["measured"]["dtypes"].values())
-    known = {f["known"] for _, f in off}
-    departs = any(row["known"][i]["departure"] for i in known)
-    word = "departs" if departs else "differs"
+    all_ = len(off) + conforming
+    rounds = [f for _, f in off if row["known"][f["known"]]["most"] != "inf"]
+    otherwise = f"; rounds otherwise in {len(rounds)} of {all_}" if rounds else ""
+    off = [(dtype, f) for dtype, f in off if f not in rounds]
+    if not off:
+        return f"conforms{' to its dialect' if row['dialect'] else ''}{otherwise}"
+    departs = any(row["known"][f["known"]]["departure"] for _, f in off)
+    word, first = "**departs**" if departs else "differs", "conforms, but "
     if {f["verdict"] for _, f in off} == {"changes its gradient"}:
-        word = "changes its gradient"
-        if not departs:
-            return f"steps conform; {word} in {len(off)} of {len(off) + conforming}"
-    if not conforming:
-        return f"**{word}**"
-    return f"conforms, but **{word}** in {len(off)} of {len(off) + conforming}"
+        word, first = "changes its gradient", "steps conform; "
+    elif len(off) > all_ / 2:
+        first = ""
+    return f"{first}{word} in {len(off)} of {all_}{otherwise}"
 
 
 def worst(row: Mapping[str, Any]) -> str:
@@ -121,16 +133,20 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     )
 
 
-def right(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def right(data: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what is right, by package."""
     yield "## What is right\n"
-    yield ("These conform in every dtype that they were asked in, in every case that could be "
-           "asked:\n")
+    yield (
+        "These conform, to their dialect if they have one, in every dtype that they were asked in, "
+        "in every case that could be asked:\n"
+    )
     good: dict[str, list[str]] = {}
     for row in rows:
         if not failures(row):
             package = f"{row['package']} {row['measured']['version']}"
-            good.setdefault(package, []).append(f"`{row['name']}`")
+            titles = [data["departures"][name]["title"] for name in row["departures"]]
+            but = f" (but for *{'*, *'.join(titles)}*)" if titles else ""
+            good.setdefault(package, []).append(f"`{row['name']}`{but}")
     yield "\n".join(f"- {package}: {', '.join(names)}" for package, names in good.items()) + "\n"
 
 

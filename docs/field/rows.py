@@ -325,6 +325,15 @@ def _kozistr() -> Iterator[Row]:
                     "the denominator of the ratio too",
             ),), **of,
         )
+        debias = options | {"adam_debias": True}
+        yield Row(
+            name=f"pytorch_optimizer.Lamb{name}, adam_debias, eps=0", algorithm="lamb",
+            dialect="lamb.cybertronai", options=said | {"adam_debias": "True", "eps": "0"},
+            make=adapters.torch(
+                "pytorch_optimizer:Lamb", options=debias, fixed={**UNBOUNDED, "eps": 0.0}
+            ),
+            documented=third, **of,
+        )
         yield Row(
             name=f"pytorch_optimizer.SGDW{name}", algorithm="sgd",
             options=said | {"weight_decouple": "False"},
