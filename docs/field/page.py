@@ -17,11 +17,16 @@ what was measured before.
 the most that honest arithmetic of the declared profile can do. A *dialect* is another algorithm
 under the same name, as its documentation or the code that it cites has it; it is held to that
 algorithm, and is no bug. Where it *rounds otherwise* the step is the same, written in a way that
-the bounds of that dialect do not admit: a gap of the kit. A *departure* is where an optimizer is not what its own documentation
-says.
+the bounds of that dialect do not admit: a gap of the kit. A *departure* is where an optimizer is not
+what its own documentation says.
 """
 
-HOW: Final = """## How to measure it
+HOW: Final = """## Not asked yet
+
+bitsandbytes 0.50.2, pylocron 0.3.0 and torchopt 0.7.3, which install on a CPU, have no rows. Of
+Keras, Nesterov's momentum is not asked, nor are gradients of None of optax.
+
+## How to measure it
 
 ```sh
 pip install -e .[peers]
