@@ -17,8 +17,8 @@ what was measured before.
 the most that honest arithmetic of the declared profile can do. A *dialect* is another algorithm
 under the same name, as its documentation or the code that it cites has it; it is held to that
 algorithm, and is no bug. Where it *rounds otherwise* the step is the same, written in a way that
-the bounds of that dialect do not admit: a gap of the kit. A *departure* is where an optimizer is not
-what its own documentation says.
+the bounds of that dialect do not admit: a gap of the kit. A *departure* is where an optimizer is
+not what its own documentation says.
 """
 
 HOW: Final = """## Not asked yet
