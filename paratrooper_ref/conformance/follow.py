@@ -538,21 +538,16 @@ def _need_bounds(errors: Iterable[Any], dtype: str) -> None:
 
 
 def again(failed: Failed, events: Iterable[Event]) -> Failed | None:
-    """Return how a backend fails at other events, or None if it does not."""
+    """Return how a backend fails at other events, or None if it does not in the same way."""
     run = failed.run.anew()
     try:
         for event in events:
             run.do(event)
     except Failed as error:
-        return error
+        return error if error.verdict == failed.verdict else None
     except Discarded:
         return None
     return None
-
-
-def _all_shown(taken: Taken) -> bool:
-    slots = {"theta", *taken.question.slots}
-    return all(slots <= of.keys() for of in taken.shown.values())
 
 
 def explained(failed: Failed) -> Failed:
@@ -561,29 +556,51 @@ def explained(failed: Failed) -> Failed:
     A run that goes wrong only because it was reloaded, or because another optimizer was there,
     is called so.
     """
-    run, taken = failed.run, failed.taken
-    if failed.verdict not in (DEPARTS, LOSES) or len(run.events) <= 2:
+    if failed.verdict not in (DEPARTS, LOSES) or len(failed.run.events) <= 2:
         return failed
-    last = run.events[-1].handle
+    if (single := _single(failed)) is not None:
+        return single
+    failed = shortened(failed)
+    run, taken = failed.run, failed.taken
     if any(e.do == "reload" for e in run.events):
-        events = [e for e in run.events if e.do != "reload"]
-        if again(failed, events) is None:
-            detail = f"{failed.detail}, and is not if it is not saved and loaded before"
-            return kind_of(FORGETS)(FORGETS, detail, run, taken)
-    if any(e.handle != last for e in run.events):
-        alone = again(failed, [replace(e, handle=0) for e in run.events if e.handle == last])
-        if alone is None:
-            detail = f"{failed.detail}, and is not if there is no other optimizer beside it"
-            return kind_of(KEEPS)(KEEPS, detail, run, taken)
-        failed, run, taken = alone, alone.run, alone.taken
-    if taken is not None and run.profile.inject and _all_shown(taken):
-        question = taken.question
-        try:
-            run.anew().once(question.state, question.grads, question.lr)
-        except Failed as error:
-            return error
-        except Discarded:
-            pass
+        detail = f"{failed.detail}, and is not if it is not saved and loaded before"
+        return kind_of(FORGETS)(FORGETS, detail, run, taken)
+    if any(e.handle != run.events[-1].handle for e in run.events):
+        detail = f"{failed.detail}, and is not if there is no other optimizer beside it"
+        return kind_of(KEEPS)(KEEPS, detail, run, taken)
+    return failed
+
+
+def _single(failed: Failed) -> Failed | None:
+    """Return how a backend fails if it starts from what it showed before its last step."""
+    taken = failed.taken
+    if taken is None or not failed.run.profile.inject:
+        return None
+    if not all({"theta", *taken.question.slots} <= of.keys() for of in taken.shown.values()):
+        return None
+    asked = taken.question
+    try:
+        failed.run.anew().once(asked.state, asked.grads, asked.lr)
+    except Failed as error:
+        return error
+    except Discarded:
+        pass
+    return None
+
+
+def shortened(failed: Failed) -> Failed:
+    """Return a failure without the events that it does not take."""
+    handles = sorted({e.handle for e in failed.run.events} - {failed.run.events[-1].handle})
+    for handle in reversed(handles):
+        others = [e for e in failed.run.events if e.handle != handle]
+        fewer = [replace(e, handle=e.handle - (e.handle > handle)) for e in others]
+        failed = again(failed, fewer) or failed
+    place = len(failed.run.events) - 2
+    while place > 0:
+        events = failed.run.events
+        if events[place].do != "start":
+            failed = again(failed, [*events[:place], *events[place + 1 :]]) or failed
+        place = min(place, len(failed.run.events) - 1) - 1
     return failed
 
 

@@ -33,6 +33,7 @@ DRAWN: Final = 3  # numbers of a slot that are drawn; the others repeat them
 DRAWN_OF_STEP: Final = 2  # and of a gradient
 APART: Final = 3  # times that repeated numbers are made smaller
 STEPS: Final = 50
+SOON: Final = 64  # steps within which a switch is looked for
 WAITING: Final = ("none", "auto")  # ways to warm up that may never end where beta2 is small
 
 
@@ -64,7 +65,6 @@ class Example:
 
 _SELDOM: Final[st.SearchStrategy[bool]] = st.sampled_from([False] * 3 + [True])
 _FRESH: Final = st.sampled_from([True, False, False])
-_COUNTS: Final = st.one_of(st.integers(1, 12), st.integers(1, 1000), st.integers(1, 1_000_000))
 _FACTORS: Final = st.sampled_from([1.0, 2.0, 0.5, 16.0, 256.0])
 _WARMUPS: Final = st.sampled_from(["momentum", "none"])
 KINDS: Final = ("new", "new", "new", "new", "again", "flipped", "zero", "halved")
@@ -91,7 +91,7 @@ def _decays() -> st.SearchStrategy[float]:
 def _hyper(name: str, family: str) -> st.SearchStrategy[Any]:
     """Return a strategy for a hyperparameter, simple values first."""
     known: dict[str, st.SearchStrategy[Any]] = {
-        "lr": st.sampled_from([0.5, 0.125, 0.1, 1e-3, 1.0, 3e-4, 0.0, 10.0, 1e-8]),
+        "lr": st.sampled_from([0.5, 0.125, 0.1, 1e-3, 1.0, 0.25, 0.01, 3e-4, 10.0, 0.0]),
         "beta1": _decay_rates(),
         "beta2": _decay_rates(),
         "momentum": _decay_rates(),
@@ -118,7 +118,7 @@ def _hyper(name: str, family: str) -> st.SearchStrategy[Any]:
 @lru_cache
 def _eps(family: str, profile: Profile) -> st.SearchStrategy[float]:
     """Return values of eps that the arithmetic of a profile does not lose."""
-    values = [0.0009765625, 1e-3, 1.0, 9.5367431640625e-07, 1e-6, 1e-8, 0.0]
+    values = [0.0009765625, 1e-3, 0.125, 0.01, 9.5367431640625e-07, 1e-6, 1e-8, 1.0, 0.0]
     least = _least(profile.format) if family != "lars" else 0
     return st.sampled_from([x for x in values if x == 0 or x >= math.ldexp(1, least)])
 
@@ -229,13 +229,15 @@ class _Grid:
         return scale - max(self.bits - BFLOAT16.precision, self.bits + scale - self.top, 0)
 
     def scales(self, squares: bool = False) -> list[int]:
-        """Return scales of arrays, as exponents: mostly 0, and far from it.
+        """Return scales of arrays, as exponents: mostly such that numbers are about 1, or less.
 
         With ``squares`` none at which the square of a number may vanish.
         """
-        far = (-8, 6, -20, 14, -40, 30, self.least // 2, self.least)
-        held = [s for s in far if self.least <= self.unit(s) and s <= self.top]
-        return [0] * 6 + [s for s in held if not squares or 2 * self.unit(s) - 24 >= self.least]
+        near = (0, -8, -4, -6, -10, -7, -12, 0, -8, -4)
+        far = (6, -20, 14, -40, 30, self.least // 2, self.least)
+        held = [s for s in (*near, *far) if self.least <= self.unit(s) and s <= self.top]
+        found = [s for s in held if not squares or 2 * self.unit(s) - 24 >= self.least]
+        return found or [0]
 
 
 @lru_cache
@@ -318,7 +320,7 @@ def states(
         zeros = {name: np.zeros(shape) for name, shape in shapes.items()}
         begun: dict[str, Any] = {s: theta if s == "slow" else zeros for s in slots}
         return State(params=theta, **begun)
-    t = draw(_COUNTS)
+    t = draw(_counts(_switch(optimizer)))
     drawn: dict[str, dict[str, Array]] = {}
     positive = optimizer.hyper().get("eps") == 0
     for slot in slots:
@@ -332,6 +334,25 @@ def states(
     if warmup == "auto":
         warmup = draw(_WARMUPS)
     return State(params=theta, t=t, warmup=warmup, **drawn)  # type: ignore[arg-type]
+
+
+@lru_cache
+def _counts(switch: int) -> st.SearchStrategy[int]:
+    """Draw numbers of steps taken, few of them, and such as are about a switch."""
+    near = [switch - 3, switch - 2, switch - 1, switch] if switch > 3 else [1]
+    few = st.integers(1, 12)
+    return st.one_of(few, few, st.integers(1, 1000), st.integers(1, 10**6), st.sampled_from(near))
+
+
+def _switch(optimizer: Optimizer) -> int:
+    """Return the first step that is rectified, or 0."""
+    hyper = optimizer.hyper()
+    if "threshold" not in hyper:
+        return 0
+    beta2 = hyper["beta2"]
+    most = 2 / (1 - beta2) - 1
+    rho = ((t, most - 2 * t * beta2**t / (1 - beta2**t)) for t in range(1, SOON))
+    return next((t for t, x in rho if x > hyper["threshold"]), 0)
 
 
 def _second(draw: st.DrawFn, m: Array, grid: _Grid, positive: bool) -> Array:
@@ -369,7 +390,7 @@ class _Recipes:
         names = tuple(shapes)
         still = [(), *[(name,) for name in names], *([names] if len(names) > 1 else [])]
         # What shrinks last comes first.
-        self.still = [()] * 8 + still if frozen else [()]
+        self.still = [()] * 12 + still if frozen else [()]
         self.kinds = [k for k in KINDS if zero or k != "zero"]
         self.scales = self.grid.scales(not zero)
 
