@@ -228,7 +228,7 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
             got = step.shown[layer].get(slot)
             if got is None:
                 continue
-            value = np.ravel(found[slot])
+            value = np.ravel(np.asarray(found[slot], dtype=np.float64))
             rounding = profile.stored(slot).unit * np.abs(value)
             error = np.maximum(step.bounds[layer][slot].error, rounding)
             if not np.all(np.abs(np.ravel(got) - value) <= APART * error):
