@@ -8,7 +8,7 @@ backends to the proved numbers of the corpus.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -22,7 +22,7 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, container, look
+from paratrooper_ref.conformance.take import Question, Shown, container, look
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
@@ -383,15 +383,18 @@ class _Followed:
         self.shown = _state(taken, shown, self.real.t + 1, warmup)
         self.real = _state(taken, real, self.real.t + 1, warmup)
         self.slack, self.error = slack, error
-        self.blind = how == PROPAGATED and self._is_blind(slots)
+        self.blind = how == PROPAGATED and self._is_blind(taken.shown)
 
-    def _is_blind(self, slots: Sequence[str]) -> bool:
-        moved = [
-            np.abs(self.real.slot(slot)[layer] - self.begun.slot(slot)[layer]).ravel() <= error
-            for layer, of in self.error.items() for slot, error in of.items() if slot in slots
-        ]
-        wide = any(np.any(error > 0) for of in self.error.values() for error in of.values())
-        return wide and all(np.all(m) for m in moved)
+    def _is_blind(self, shown: Shown) -> bool:
+        wide = False
+        for layer, of in self.error.items():
+            for slot, error in of.items():
+                if slot in shown[layer]:
+                    now, begun = (s.slot(slot)[layer].ravel() for s in (self.real, self.begun))
+                    if np.any(np.abs(now - begun) > error):
+                        return False
+                    wide = wide or bool(np.any(error > 0))
+        return wide
 
 
 def _state(taken: Taken, slots: Mapping[str, Any], t: int, warmup: Any) -> State:

@@ -18,9 +18,10 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Unsupported, replay
 from paratrooper_ref.conformance.backend import Grads, Params, Spec
+from paratrooper_ref.conformance.follow import Failed, Run
 from paratrooper_ref.conformance.machine import machine
 from paratrooper_ref.conformance.properties import PROPERTIES, NothingRan, Tally, examine
-from paratrooper_ref.optimizers import OPTIMIZERS
+from paratrooper_ref.optimizers import OPTIMIZERS, SGD, State
 from tests.conformance.faulty import FAULTS, Declines, Honest, SharesRate
 
 ALGORITHMS: Final = sorted(OPTIMIZERS)
@@ -119,6 +120,19 @@ def test_what_is_not_shown_is_propagated(prop: str, tmp_path: Path) -> None:
     wrong = Hides("float32", variant="adam.beta1_ignored")
     with pytest.raises(AssertionError, match="first departs: theta"):
         examine(wrong, "adam", prop, settings=some(60), replays=tmp_path)
+
+
+def test_a_run_whose_bound_says_nothing_ends() -> None:
+    """Where the steps are lost in rounding, and what does not move would pass."""
+    tally = examine(Hides(), "sgd", "free", settings=some(60), hyper={"lr": 2.0**-40})
+    assert tally.blind
+    assert "until the bound says nothing" in str(tally)
+    run = Run(Hides(), SGD(lr=2.0**-40).spec, judge="propagated")
+    run.start(State(params={"w": np.ones(1)}, u={"w": np.zeros(1)}))
+    run.step({"w": np.ones(1)}, 2.0**-40)
+    assert run.blind
+    run.step({"w": np.ones(1)}, 2.0**-4)
+    assert not run.blind
 
 
 # ---------------------------------------------------------------------------- variants are found
@@ -227,6 +241,26 @@ def test_optimizers_that_share_a_state_are_found(tmp_path: Path) -> None:
     assert max(event.handle for event in found.events) >= 1
     assert replay.run(path, Shares()).exit_code == 1
     assert replay.run(path, ReferenceBackend("float32")).exit_code == 0
+
+
+class Fades(ReferenceBackend):
+    """A backend that shows less each time."""
+
+    left = 1.0
+
+    def read(self, handle: Any) -> Any:
+        """Show what is left."""
+        self.left /= 2
+        found = super().read(handle)
+        return {s: {k: x * np.float32(self.left) for k, x in of.items()} for s, of in found.items()}
+
+
+def test_reading_changes_nothing() -> None:
+    """What is read twice is the same, or the verdict says so."""
+    run = Run(Fades(), SGD().spec)
+    run.start(State(params={"w": np.ones(1)}, u={"w": np.zeros(1)}))
+    with pytest.raises(Failed, match="loses its state: theta of layer 'w' is another"):
+        run.read()
 
 
 class Forgets(ReferenceBackend):
@@ -360,6 +394,20 @@ def test_what_is_left_out_is_counted() -> None:
     assert tally.examples
     assert tally.discarded["unsupported (momentum is always 0.5)"]
     assert "ended early: unsupported" in str(tally)
+
+
+@pytest.mark.peers
+@pytest.mark.parametrize("prop", PROPERTIES)
+def test_torch_is_within_its_bounds(prop: str, tmp_path: Path) -> None:
+    """All but for its own count of the steps of a layer, which is found and called so."""
+    torch = pytest.importorskip("torch", reason='torch comes with the extra "peers"')
+    from paratrooper_ref.conformance import TorchBackend
+
+    adamw = TorchBackend(torch.optim.AdamW)
+    assert examine(adamw, "adamw", prop, settings=some(40), frozen=False).worst <= 1
+    if prop in ("free", "machine"):
+        with pytest.raises(AssertionError, match="counts steps with a gradient"):
+            examine(adamw, "adamw", prop, settings=some(60), replays=tmp_path)
 
 
 # ---------------------------------------------------------------------------- for third parties
