@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -28,11 +29,12 @@ from paratrooper_ref.conformance.verdict import (
 )
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
-from tests.backends.paratrooper_torch import Paratrooper
 
 torch: Any = pytest.importorskip("torch", reason='torch comes with the extra "peers"')
 
 pytestmark = pytest.mark.peers
+
+Paratrooper: Any = import_module("tests.backends.paratrooper_torch").Paratrooper
 
 SINGLE, FOREACH, FUSED = {"foreach": False}, {"foreach": True}, {"fused": True}
 IMPLEMENTATIONS = pytest.mark.parametrize("options", [SINGLE, FOREACH, FUSED], ids=str)
