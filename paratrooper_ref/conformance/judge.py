@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -61,31 +62,46 @@ def first_departure(
     is the number that is known to be off, told where every line follows from those before it.
     Layers are looked at in order.
     """
-    hearing = _Hearing(optimizer, state.t + 1, profile, got)
-    lines(optimizer, state, grads, lr, profile, hear=hearing.hear, guesses=True)
+    step = optimizer, state, grads, lr, profile
+    told = Counter[tuple[str, str]]()
+
+    def count(layer: str, name: str, value: Any) -> Any:
+        told[layer, name] += 1
+        return value
+
+    lines(*step, hear=count, guesses=True)
+    hearing = _Hearing(state.t + 1, profile, got, told)
+    lines(*step, hear=hearing.hear, guesses=True)
     return hearing.departure(off)
 
 
 class _Hearing:
-    """Follow a step with the backend's own numbers in place of the reference's."""
+    """Follow a step with the backend's own numbers in place of the reference's.
 
-    def __init__(self, optimizer: Optimizer, t: int, profile: Profile, got: Seen) -> None:
-        self.optimizer, self.t, self.profile, self.got = optimizer, t, profile, got
+    A rule may assign a name more than once: the parameters before a synchronisation and after
+    it, a cap that is scheduled.  A backend shows the last of them; ``told`` counts them all.
+    """
+
+    def __init__(
+        self, t: int, profile: Profile, got: Seen, told: Counter[tuple[str, str]]
+    ) -> None:
+        self.t, self.profile, self.got, self.told = t, profile, got, told
         self.heard: dict[str, list[Share | str]] = {}
         # The reference's own error, made of doubles too, counts as much as the format is coarse.
         self.stretch = 1 + 2.0 ** (profile.format.precision - 53)
 
     def hear(self, layer: str, name: str, value: Any) -> Any:
+        self.told[layer, name] -= 1
         if name not in TAGS:
             return value
         got = self.got.get(layer, {}).get(name)
-        if isinstance(value, bool) and got is not None:
-            self.heard.setdefault(layer, []).append(_flag(self.t, layer, name, got, value))
-            return value
-        known = value if isinstance(value, Running) else _of_scalar(value)
-        if got is None or known is None or self._unseen(layer, name):
+        if got is None or self.told[layer, name]:
             self.heard.setdefault(layer, []).append(name)
             return value
+        if isinstance(value, bool):
+            self.heard.setdefault(layer, []).append(_flag(self.t, layer, name, got, value))
+            return value
+        known = value if isinstance(value, Running) else _of_scalar(value, self.profile)
         flat = np.ravel(np.asarray(got, dtype=np.float64))
         real, error = np.ravel(known.value), np.ravel(known.error) * self.stretch
         if flat.size == 1 and real.size > 1:
@@ -103,13 +119,6 @@ class _Hearing:
         error = np.abs(own) * format.unit + format.tiny if coarse else np.zeros(own.shape)
         return Running(own, error, value.format)
 
-    def _unseen(self, layer: str, name: str) -> bool:
-        """Return whether this is the parameter before a synchronisation, which nobody shows."""
-        if name != "theta" or "slow" not in self.optimizer.slots():
-            return False
-        k = self.optimizer.hyper(layer)["k"]
-        return self.t % k == 0 and "slow" not in _names(self.heard.get(layer, []))
-
     def departure(self, off: Share | None) -> Departure | None:
         """Return the first departure; ``off`` is what is off where every line follows.
 
@@ -118,7 +127,7 @@ class _Hearing:
         for heard in self.heard.values():
             for i, line in enumerate(heard):
                 if isinstance(line, Share) and line.share > 1:
-                    return _departure(line, heard[:i])
+                    return _departure(line, [x for x in heard[:i] if x != line.tag])
         return None if off is None else _departure(off, self.heard.get(off.layer, []))
 
 
@@ -136,12 +145,9 @@ def _flag(t: int, layer: str, tag: str, got: Any, wanted: bool) -> Share:
     return Share(t=t, layer=layer, tag=tag, share=off, got=got, wanted=float(wanted))
 
 
-def _names(heard: list[Share | str]) -> set[str]:
-    return {line if isinstance(line, str) else line.tag for line in heard}
-
-
-def _of_scalar(value: Any) -> Running | None:
-    if isinstance(value, Scalar) and isinstance(value.kind, Formed):
+def _of_scalar(value: Any, profile: Profile) -> Running:
+    if isinstance(value, Scalar):
+        assert isinstance(value.kind, Formed)
         return value.kind.running(value)
-    return None
-
+    number = float(value)
+    return Running(number, abs(number - profile.format.nearest(number)), profile.format)
