@@ -178,9 +178,12 @@ class Running:
                 x.known[key] = x.kind.running(x).to(self.format)
                 return x.known[key]  # type: ignore[no-any-return]
             value = float(x)
-            loses = math.isfinite(value) and not self.format.holds(x)
             twice = self.format.unit + FLOAT64.unit  # it comes as a double
-            error = twice * abs(value) * STRETCH + self.format.tiny if loses else 0.0
+            error = 0.0
+            if not math.isfinite(value):
+                error = math.inf
+            elif not self.format.holds(x):
+                error = twice * abs(value) * STRETCH + self.format.tiny
             x.known[key] = Running(value, error, self.format)
         known: Running = x.known[key]
         return known
@@ -232,8 +235,7 @@ class Running:
     def __add__(self, other: Any) -> Running:
         a, b = self._pair(other)
         passed = a.error + b.error
-        flushed = self.format.flushes and _not(a._zero() & b._zero())  # 0 + 0 is 0 there too
-        result = a._rounded(a.value + b.value, passed, underflows=flushed)
+        result = a._rounded(a.value + b.value, passed, underflows=self.format.flushes)
         result.error = _where(a._zero() | b._zero(), passed, result.error)  # + 0 is exact
         return result
 
@@ -284,9 +286,8 @@ class Running:
         """Return the n-th power of one number, whatever products it is made of, or libm's."""
         # |b'^n - b^n| <= n (|value| + 2 error)^(n-1) |b' - b|; then at most n - 1 roundings
         size, units = abs(self.value) + 2 * self.error, (n + LIBM_ROUNDINGS) * self.format.unit
-        largest = size ** (n - 1) * (1 + n * 2.0**-50)
-        value = self.value**n
-        if units >= 0.5 or not math.isfinite(largest):
+        largest, value = _power(size, n - 1) * (1 + n * 2.0**-50), _power(self.value, n)
+        if units >= 0.5 or not (math.isfinite(largest) and math.isfinite(value)):
             return Running(value, math.inf, self.format)
         passed = n * largest * self.error + 2 * units * abs(value)
         return self._rounded(value, passed * (1 + n * 2.0**-50))
@@ -491,6 +492,14 @@ def _where(condition: Any, x: Any, y: Any) -> Any:
 
 def _not(x: Any) -> Any:
     return ~x if isinstance(x, np.ndarray) else not x
+
+
+def _power(x: float, n: int) -> float:
+    """Return a power, infinite where it is beyond the doubles."""
+    try:
+        return math.pow(x, n)
+    except OverflowError:
+        return math.copysign(math.inf, x) if n % 2 else math.inf
 
 
 def _positive(x: Any) -> Any:

@@ -201,6 +201,7 @@ def test_what_may_overflow_has_no_bound() -> None:
     assert (one(most / 2, most / 3, FLOAT16) + 1.0).error == math.inf
     assert math.isfinite((one(most / 2, most / 5, FLOAT16) + 1.0).error)
     assert (one(-most, format=FLOAT16) * 1.1).error == math.inf
+    assert one(1.0).taking(scalar(EXACT, 10.0) ** 400).error == math.inf
 
 
 def test_underflow_is_charged_where_it_may_happen() -> None:
@@ -294,6 +295,8 @@ def test_a_power_of_too_many_roundings_has_no_bound() -> None:
     assert math.isfinite((one(0.9, format=coarse) ** (127 - LIBM_ROUNDINGS)).error)
     assert (one(0.9, format=coarse) ** (128 - LIBM_ROUNDINGS)).error == math.inf
     assert math.isfinite((one(2.0) ** 600).error)
+    assert (one(1e200) ** 7).error == (one(-1e200) ** 7).error == math.inf
+    assert ((one(1e200) ** 7).value, (one(-1e200) ** 7).value) == (math.inf, -math.inf)
 
 
 def test_functions_of_libm_pass_on_the_steepest_slope() -> None:
