@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from paratrooper_ref.conformance import bounds, judge, wanted
+from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.gate import Taken, with_hyper
 from paratrooper_ref.conformance.profile import Profile
@@ -143,7 +144,7 @@ def _like(hypothesis: Hypothesis, worst: float) -> Like:
     first = hypothesis[0]
     tags = dict.fromkeys(tag for v in hypothesis for tag in sorted(lines_of(v)))
     return Like(
-        variant=" and ".join(v.name for v in hypothesis),
+        variant=AND.join(v.name for v in hypothesis),
         kind=" and ".join(dict.fromkeys("edit" if v.seen == EDIT else v.kind for v in hypothesis)),
         misfit=worst, tags=tuple(tags), was=first.was,
         line="\n".join(v.line for v in hypothesis),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -39,8 +40,6 @@ class Backend(Protocol):
     Three methods and two facts; nothing has to be inherited.  Arrays are NumPy's, in the dtype
     in which the profile stores their slot; bfloat16 numbers come and go as float32 arrays.
 
-    ``name`` stands in reports; ``profile`` is the arithmetic that is declared.
-
     Optional methods, used where they are there:
 
     ``probe(handle) -> {layer: {tag: array}}``
@@ -51,8 +50,13 @@ class Backend(Protocol):
         Why a spec cannot be started, or None.
     """
 
-    name: str
-    profile: Profile
+    @property
+    def name(self) -> str:
+        """What stands in reports."""
+
+    @property
+    def profile(self) -> Profile:
+        """The arithmetic that is declared."""
 
     def start(self, spec: Spec, params: Params, state: Mapping[str, Any] | None = None) -> Any:
         """Return a handle: an optimizer of this spec, before a step.
@@ -93,6 +97,25 @@ class Backend(Protocol):
 
         All layers, and copies: a later step must not change what was read.
         """
+
+
+def declaring(backend: Backend, profile: Profile) -> Backend:
+    """Return a backend that declares this profile: a copy, where its own is another.
+
+    Raises
+    ------
+    TypeError
+        If its profile cannot be set.
+    """
+    if profile == backend.profile:
+        return backend
+    other: Any = copy.copy(backend)
+    try:
+        other.profile = profile
+    except AttributeError:
+        msg = f"another profile needs a backend whose profile can be set, got {backend.name}"
+        raise TypeError(msg) from None
+    return other  # type: ignore[no-any-return]
 
 
 def hyper_of(spec: Spec, layer: str | None = None) -> dict[str, Any]:

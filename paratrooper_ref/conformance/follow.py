@@ -20,6 +20,7 @@ from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless, Running
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
+from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Question, Shown, container, look
@@ -38,7 +39,6 @@ from paratrooper_ref.conformance.wanted import Wanted
 from paratrooper_ref.conformance.watch import HungError, Watch
 from paratrooper_ref.optimizers import Optimizer, State, build
 from paratrooper_ref.optimizers.state import SLOTS
-from paratrooper_ref.variants import VARIANTS, changed
 
 Errors = Mapping[str, Mapping[str, Any]]
 Judge = Literal["own", "propagated"]
@@ -115,7 +115,7 @@ class Run:
     backend : Backend
     spec : mapping
     dialect : str, optional
-        A variant of `paratrooper_ref.variants.VARIANTS` that the backend is meant to be.
+        What the backend is meant to be, as for `paratrooper_ref.conformance.check`.
     judge : {"own", "propagated"}
         Hold each step to what should come of the state that the backend itself shows before it;
         or all of them to one trajectory, with a bound that grows.  What a backend does not show
@@ -478,12 +478,10 @@ def held_to(spec: Spec, dialect: str | None) -> Optimizer:
     Discarded
         If the dialect is none of this optimizer.
     """
-    optimizer = build(spec)
-    if dialect is None:
-        return optimizer
-    if not VARIANTS[dialect].fits(optimizer):
-        raise Discarded(UNSUPPORTED, f"{dialect} is no variant of {optimizer.name}")
-    return changed(optimizer, VARIANTS[dialect])
+    try:
+        return spoken(build(spec), dialect)
+    except Unsupported as reason:
+        raise Discarded(UNSUPPORTED, str(reason)) from None
 
 
 def computed(

@@ -15,6 +15,7 @@ from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
+from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.take import Question, Shown, look
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -35,9 +36,8 @@ from paratrooper_ref.golden.corpus import Corpus, Entry
 from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer
 from paratrooper_ref.optimizers.hyper import nearest
-from paratrooper_ref.variants import VARIANTS, changed
 
-SECONDS: Final = 10.0  # a step may take: more than any does but for a compilation
+SECONDS: Final = 30.0  # a step may take: more than compiling one does on a busy machine
 BEYOND: Final = "numbers beyond the range of {}"
 
 
@@ -110,7 +110,8 @@ class Gate:
     ----------
     backend : Backend
     dialect : str, optional
-        A variant of `paratrooper_ref.variants.VARIANTS` that the backend is meant to be.
+        What the backend is meant to be: a name of `paratrooper_ref.variants.VARIANTS`, or
+        several joined by "and".
     seconds : float
         What a step may take.
     """
@@ -118,9 +119,7 @@ class Gate:
     def __init__(
         self, backend: Backend, *, dialect: str | None = None, seconds: float = SECONDS
     ) -> None:
-        if dialect is not None and dialect not in VARIANTS:
-            msg = f"conformance needs a variant, got dialect={dialect!r}; "
-            raise ValueError(msg + nearest(dialect, VARIANTS))
+        variants_of(dialect)
         self.backend, self.dialect = backend, dialect
         self.watch = Watch(seconds)
         self.taken: dict[str, list[Taken]] = {}
@@ -223,18 +222,26 @@ class Gate:
                     raise Unsupported(msg)
         return question
 
+    def answer(
+        self, golden: Golden, step: Step, optimizer: Optimizer, question: Question
+    ) -> tuple[Optimizer, wanted.Wanted]:
+        """Return what is wanted, and the optimizer, in its dialect, that comes to it.
+
+        Numbers of the corpus are proved; those of a dialect, and of an optimizer without what a
+        backend lacks, are computed.
+        """
+        if self.dialect is not None:
+            optimizer = spoken(optimizer, self.dialect)
+        elif optimizer == golden.optimizer or _same_step(optimizer, golden, step):
+            return optimizer, wanted.proved(golden, step)
+        step_of = optimizer, question.state, question.grads, question.lr
+        return optimizer, wanted.computed(*step_of)
+
     def _taken(
         self, golden: Golden, step: Step, optimizer: Optimizer, question: Question
     ) -> Taken:
-        profile, expected = self.backend.profile, None
-        if optimizer != golden.optimizer and not _same_step(optimizer, golden, step):
-            expected = wanted.computed(optimizer, question.state, question.grads, question.lr)
-        if self.dialect is not None:
-            if not VARIANTS[self.dialect].fits(optimizer):
-                msg = f"{self.dialect} is no variant of {optimizer.name}"
-                raise Unsupported(msg)
-            optimizer = changed(optimizer, VARIANTS[self.dialect])
-            expected = wanted.computed(optimizer, question.state, question.grads, question.lr)
+        profile = self.backend.profile
+        optimizer, expected = self.answer(golden, step, optimizer, question)
         given = (optimizer, question.state, question.grads, question.lr, profile)
         allowed, unstable = _allowed(*given)
         if not all(
@@ -243,7 +250,6 @@ class Gate:
         ):
             raise Unsupported(BEYOND.format(profile.dtype))
         shown, fault = self.watch.call(look, self.backend, question)
-        expected = expected or wanted.proved(golden, step)
         taken = Taken(
             question=question, optimizer=optimizer, wanted=expected, bounds=allowed, shown=shown,
             shares=tuple(judge.shares(step.t, expected, shown, allowed)), fault=fault,

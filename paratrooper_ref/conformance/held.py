@@ -27,7 +27,16 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
 from paratrooper_ref.conformance.gate import BEYOND, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, Shown, _array, _cast, _Copies, _or, _shown
+from paratrooper_ref.conformance.take import (
+    Question,
+    Shown,
+    _array,
+    _cast,
+    _Copies,
+    _or,
+    _other,
+    _shown,
+)
 from paratrooper_ref.conformance.verdict import (
     ALIASES,
     GRADIENT,
@@ -80,8 +89,8 @@ class Driver:
         kept = dict(given)
         self._inputs = _Copies({"theta": kept})
         self.handle, self._read = watch.call(self._start, spec, given)
-        if given.keys() != kept.keys():
-            raise Fault(INPUT, "the mapping of parameters as given has other layers")
+        if other := _other(given, kept):
+            raise Fault(INPUT, f"the mapping of parameters as given has {other}")
         self.shown = self._seen(self._read)
         for layer, x in kept.items():
             if not np.array_equal(self.shown[layer]["theta"], x):
@@ -109,13 +118,14 @@ class Driver:
 
     def _step(self, grads: Grads, lr: float) -> tuple[Any, Any, Shown]:
         profile = self.backend.profile
-        given = {k: None if g is None else _array(g, profile, "g") for k, g in grads.items()}
-        gradient = _Copies({"g": {k: g for k, g in given.items() if g is not None}})
+        own = {k: None if g is None else _array(g, profile, "g") for k, g in grads.items()}
+        gradient = _Copies({"g": {k: g for k, g in own.items() if g is not None}})
+        given = dict(own)
         kept = _Copies(self._read)
         handle = _or(self.backend.step(self.handle, given, lr), self.handle)
         read = self.backend.read(handle)
-        if given.keys() != grads.keys():
-            raise Fault(GRADIENT, "the mapping of gradients has other layers after the step")
+        if other := _other(given, own):
+            raise Fault(GRADIENT, f"the mapping of gradients has {other} after the step")
         if changed := gradient.changed():
             raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
         if changed := self._inputs.changed():

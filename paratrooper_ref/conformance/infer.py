@@ -7,7 +7,6 @@ be granted more.
 
 from __future__ import annotations
 
-import copy
 import itertools
 import math
 from collections import Counter
@@ -20,15 +19,14 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import FORMATS, Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Backend, Unsupported
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, with_hyper
+from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported, declaring
+from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, with_hyper, without
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Question, Shown, take
 from paratrooper_ref.conformance.verdict import DTYPE, Fault, Share
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.optimizers import Optimizer
-from paratrooper_ref.variants import VARIANTS, changed
 
 FACTS: Final[Mapping[str, tuple[Any, ...]]] = {
     "forms": (False, True),
@@ -261,9 +259,7 @@ def _taken(
     """Return the steps of cases, with the dtypes that the backend declares, or else shows."""
     found = backend.profile, list[_Step](), dict[str, int]()
     for profile in [backend.profile, *map(_of_dtype(backend.profile), WIDEST_FIRST)]:
-        asked = copy.copy(backend)
-        asked.profile = profile
-        gate = Gate(asked, dialect=dialect, seconds=seconds)
+        gate = Gate(declaring(backend, profile), dialect=dialect, seconds=seconds)
         try:
             return profile, *_all(gate, goldens, progress)
         except Fault as fault:
@@ -284,22 +280,25 @@ def _all(
     steps, left_out = list[_Step](), Counter[str]()
     for golden in goldens:
         progress(golden.case)
-        for step in golden.steps:
-            fixed = getattr(gate.backend, "fixed", None) or {}
-            optimizer, expected = with_hyper(golden.optimizer, fixed), None
+        optimizer = with_hyper(golden.optimizer, getattr(gate.backend, "fixed", None) or {})
+        waiting = list(golden.steps)
+        while waiting:
+            step = waiting.pop(0)
             try:
                 question = gate.question(golden, step, optimizer)
-                if gate.dialect is not None:
-                    optimizer = changed(optimizer, VARIANTS[gate.dialect])
-                if optimizer != golden.optimizer:
-                    expected = wanted.computed(
-                        optimizer, question.state, question.grads, question.lr
-                    )
+                family, expected = gate.answer(golden, step, optimizer, question)
                 shown = gate.watch.call(take, gate.backend, question)
             except Fault as fault:
                 if fault.verdict == DTYPE:
                     raise
                 left_out[f"{fault.verdict}: {fault.detail}"] += 1
+            except Lacks as lack:
+                fewer = without(optimizer, lack.name)
+                if fewer is None:
+                    left_out[str(lack)] += 1
+                else:
+                    optimizer = fewer
+                    waiting.insert(0, step)
             except Unsupported as reason:
                 left_out[str(reason) or "no reason given"] += 1
             except KeyboardInterrupt:
@@ -308,8 +307,8 @@ def _all(
                 left_out[f"raises {type(error).__name__}"] += 1
             else:
                 steps.append(_Step(
-                    case=golden.case, optimizer=optimizer, question=question,
-                    wanted=expected or wanted.proved(golden, step), shown=shown,
+                    case=golden.case, optimizer=family, question=question, wanted=expected,
+                    shown=shown,
                 ))
     return steps, dict(left_out)
 

@@ -87,6 +87,8 @@ class _Hearing:
     ) -> None:
         self.t, self.profile, self.got, self.told = t, profile, got, told
         self.heard: dict[str, list[Share | str]] = {}
+        self.branches: set[str] = set()
+        self.plain: set[str] = set()
         # The reference's own error, made of doubles too, counts as much as the format is coarse.
         self.stretch = 1 + 2.0 ** (profile.format.precision - 53)
 
@@ -99,6 +101,7 @@ class _Hearing:
             self.heard.setdefault(layer, []).append(name)
             return value
         if isinstance(value, bool):
+            self.branches.add(name)
             self.heard.setdefault(layer, []).append(_flag(self.t, layer, name, got, value))
             return value
         known = value if isinstance(value, Running) else _of_scalar(value, self.profile)
@@ -108,6 +111,8 @@ class _Hearing:
             flat = np.broadcast_to(flat, real.shape)
         number = Number(real, np.zeros(real.size), np.zeros(real.size))
         self.heard.setdefault(layer, []).append(_worst(self.t, layer, name, flat, number, error))
+        if not isinstance(value, (Running, Scalar)):
+            self.plain.add(name)
         if not isinstance(value, Running):
             return value  # what is formed of t alone is not the place where others begin
         return self._own(name, flat.reshape(np.shape(value.value)), value)
@@ -125,9 +130,15 @@ class _Hearing:
         Such a step has taken another branch than the reference, which has no line for it.
         """
         for heard in self.heard.values():
-            for i, line in enumerate(heard):
-                if isinstance(line, Share) and line.share > 1:
-                    return _departure(line, [x for x in heard[:i] if x != line.tag])
+            wrong = {
+                i: line for i, line in enumerate(heard)
+                if isinstance(line, Share) and line.share > 1
+            }
+            if any(line.tag in self.branches for line in wrong.values()):
+                # The other branch may have given a name that has a plain number another one.
+                wrong = {i: line for i, line in wrong.items() if line.tag not in self.plain}
+            for i, line in wrong.items():
+                return _departure(line, [x for x in heard[:i] if x != line.tag])
         return None if off is None else _departure(off, self.heard.get(off.layer, []))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import datetime
 import platform
 import sys
@@ -15,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from paratrooper_ref.conformance import attribute, expectations, gate, loop
-from paratrooper_ref.conformance.backend import Backend
+from paratrooper_ref.conformance.backend import Backend, declaring
 from paratrooper_ref.conformance.expectations import Expectation
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
@@ -74,7 +73,8 @@ def check(
         Such as "paratrooper": a name of `paratrooper_ref.optimizers.OPTIMIZERS`, or a group of
         cases such as "nesterov".
     dialect : str, optional
-        The variant that the backend is meant to be (`paratrooper_ref.variants.VARIANTS`).
+        What the backend is meant to be: a variant (`paratrooper_ref.variants.VARIANTS`), or
+        several, joined by "and".
     profile : Profile, optional
         The arithmetic to hold it to, in place of the one that it declares.
     tier : {"core", "full", "all"}
@@ -87,7 +87,7 @@ def check(
     corpus : Corpus, optional
         That of the package by default.
     seconds : float, optional
-        What one step may take before it counts as hung; 10, or as long as a backend with a
+        What one step may take before it counts as hung; 30, or as long as a backend with a
         ``timeout`` of its own needs to say so itself.
     progress : callable
         Told the name of each case before it is run.
@@ -100,8 +100,7 @@ def check(
     began = time.perf_counter()
     corpus = corpus or Corpus()
     if profile is not None:
-        backend = copy.copy(backend)
-        backend.profile = profile
+        backend = declaring(backend, profile)
     asked = expectations.read(expect) if isinstance(expect, (str, Path)) else tuple(expect or ())
     there = names(algorithm, corpus, tier, only, runs=runs)
     goldens = gate.cases(algorithm, corpus, tier, only)

@@ -21,6 +21,7 @@ from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
 from paratrooper_ref.conformance.backend import Array, Backend, Lacks, Unsupported
 from paratrooper_ref.conformance.bounds import STORED
+from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.gate import (
     BEYOND,
     SECONDS,
@@ -53,7 +54,6 @@ from paratrooper_ref.golden.recipe import draw
 from paratrooper_ref.golden.recipes.settings import DECIMAL, SETTINGS
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, State
 from paratrooper_ref.optimizers.hyper import nearest
-from paratrooper_ref.variants import VARIANTS, changed
 
 STEPS: Final = 60
 CHANGED: Final = (20, 0.25)  # the step that has another rate, and what times the usual one
@@ -72,7 +72,7 @@ PROBLEMS: Final[Mapping[str, Mapping[str, Any]]] = {
 RATES: Final = {"sgd": 2.0**-11, "nesterov": 2.0**-11}
 RELOAD_STEPS: Final = 14
 LOUD: Final = 2.0**6  # of a first gradient by which a first-batch rule chooses not to move
-TURNS: Final = 8
+TURNS: Final = 12  # more than the ten that RAdam's buffer holds: the first two are not left in it
 OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
 BY_LAYER: Final = "steps.by_layer"  # what a backend is like that counts the steps of each layer
 LAST: Final = 6  # steps from which it is told what a run looks like
@@ -319,9 +319,7 @@ def loops(
     >>> run.verdict, run.steps, run.seen
     ('conforms', 60, 60)
     """
-    if dialect is not None and dialect not in VARIANTS:
-        msg = f"conformance needs a variant, got dialect={dialect!r}; "
-        raise ValueError(msg + nearest(dialect, VARIANTS))
+    variants_of(dialect)
     watch = Watch(seconds)
     found: list[Result] = []
     for name in names(algorithm, only):
@@ -354,12 +352,7 @@ class _Check:
         return bool(self.published.hyper().get("warmup") == "auto")
 
     def _held_to(self, published: Optimizer) -> Optimizer:
-        if self.dialect is None:
-            return published
-        if not VARIANTS[self.dialect].fits(published):
-            msg = f"{self.dialect} is no variant of {published.name}"
-            raise Unsupported(msg)
-        return changed(published, VARIANTS[self.dialect])
+        return spoken(published, self.dialect)
 
     def result(self) -> Run:
         """Return what it comes to."""

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from paratrooper_ref.conformance import attribute, bounds, judge, wanted
+from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.gate import Taken
 from paratrooper_ref.conformance.replay import Replay, load
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.take import Question
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, Result
 from paratrooper_ref.optimizers import build
-from paratrooper_ref.variants import VARIANTS, changed
 
 
 def attributed(*files: Path) -> Report:
@@ -50,9 +50,7 @@ def _taken(replay: Replay, name: str) -> Taken:
         raise ValueError(msg)
     start, step = replay.events
     assert start.state is not None
-    optimizer = build(replay.spec)
-    if replay.dialect is not None:
-        optimizer = changed(optimizer, VARIANTS[replay.dialect])
+    optimizer = spoken(build(replay.spec), replay.dialect)
     question = Question(
         spec=replay.spec, state=start.state, slots=optimizer.slots(), grads=step.grads, lr=step.lr
     )

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from paratrooper_ref.conformance.backend import Array, Grads, Params, Slots, Spec, optimizer_of
+from paratrooper_ref.conformance.dialect import AND, variants_of
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Lines, Optimizer, State
-from paratrooper_ref.variants import VARIANTS, Variant, changed
+from paratrooper_ref.variants import Variant, changed
 
 
 @dataclass
@@ -28,7 +29,8 @@ class ReferenceBackend:
     ----------
     dtype : {"float64", "float32", "float16"}
     variant : str or Variant, optional
-        A variant that changes a line, for those of the optimizers that have it.
+        A variant that changes a line, for those of the optimizers that have it; names may be
+        joined by "and", as those of a dialect.
     probes : bool
         Whether all tagged lines are shown.
 
@@ -44,9 +46,9 @@ class ReferenceBackend:
         self, dtype: str = "float32", *, variant: str | Variant | None = None, probes: bool = False
     ) -> None:
         self.profile, self.dtype = Profile(dtype=dtype), np.dtype(dtype)
-        self.variant = VARIANTS[variant] if isinstance(variant, str) else variant
+        self.variants = (variant,) if isinstance(variant, Variant) else variants_of(variant)
         self.probes = probes
-        of = "" if self.variant is None else f" with {self.variant.name}"
+        of = f" with {AND.join(v.name for v in self.variants)}" if self.variants else ""
         self.name = f"reference in {dtype}{of}"
 
     def start(
@@ -54,8 +56,9 @@ class ReferenceBackend:
     ) -> _Handle:
         """Return a handle."""
         optimizer = optimizer_of(spec)
-        if self.variant is not None and self.variant.fits(optimizer):
-            optimizer = changed(optimizer, self.variant)
+        for variant in self.variants:
+            if variant.fits(optimizer):
+                optimizer = changed(optimizer, variant)
         begun = optimizer.init(self._cast(params), scalars="float64")
         if state is not None:
             slots: dict[str, Any] = {s: self._cast(state[s]) for s in optimizer.slots()}

@@ -18,6 +18,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import Running
 from paratrooper_ref.conformance.backend import Backend
+from paratrooper_ref.conformance.dialect import variants_of
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.take import Question, Shown
 from paratrooper_ref.conformance.verdict import (
@@ -36,7 +37,6 @@ from paratrooper_ref.golden.content import plain, spec_of
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.optimizers import State, build
-from paratrooper_ref.variants import VARIANTS
 
 if TYPE_CHECKING:  # the gate writes replays, and what follows a backend begins with the gate
     from paratrooper_ref.conformance.attribute import Explained
@@ -281,8 +281,7 @@ class _Reader:
             self._refuse("spec.layers", f"has {odd[0]!r}, which is none of the layers")
         self.slots = build(spec).slots()
         profile = self._admitted("profile", lambda: Profile(**spec_of(found["profile"])))
-        if found["dialect"] not in (None, *VARIANTS):
-            self._refuse("dialect", f"is no variant that is known: {found['dialect']}")
+        self._admitted("dialect", lambda: variants_of(found["dialect"]))
         return Replay(
             spec=spec, profile=profile, dialect=found["dialect"], layers=self.layers,
             events=self.events(), judge=found["judge"], held=self.held(), got=self.got(),

@@ -240,7 +240,7 @@ class Report:
             "exit_code": self.exit_code,
             "total": self.total,
             "counts": dict(self.counts),
-            "expected": sorted(self.expected),
+            "expected": {case: _expected(e) for case, e in sorted(self.expected.items())},
             "problems": list(self.problems),
             "compared": self.compared,
             "worst": None if worst is None else vars(worst),
@@ -303,6 +303,10 @@ def _like(like: Like) -> str:
     if like.kind == "edit":
         return f"a change of {', '.join(like.tags)}, of no known name: {line}\n    for {like.was}"
     return f"{like.variant} ({like.kind}): {line}\n    for {like.was} [{like.seen}{where}]"
+
+
+def _expected(expectation: Expectation) -> dict[str, str]:
+    return {k: str(v) for k, v in vars(expectation).items() if v is not None}
 
 
 def _result(result: Result) -> dict[str, Any]:

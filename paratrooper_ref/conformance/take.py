@@ -95,8 +95,8 @@ def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
     inputs = _Copies({"theta": params, **_arrays(state)})
     gradient = _Copies({"g": {k: g for k, g in grads.items() if g is not None}})
 
-    lent, lent_grads = dict(params), dict(grads)
-    handle = backend.start(question.spec, lent, state)
+    lent, lent_grads, lent_state = dict(params), dict(grads), state and _tables(state)
+    handle = backend.start(question.spec, lent, lent_state)
     before = backend.read(handle)
     _shown(before, question, profile)
     if state is not None:
@@ -106,10 +106,12 @@ def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
     after = backend.read(handle)
 
     fault = _changed(gradient, inputs, kept)
-    if lent_grads.keys() != grads.keys():
-        fault = Fault(GRADIENT, "the mapping of gradients has other layers after the step")
-    elif lent.keys() != params.keys():
-        fault = Fault(INPUT, "the mapping of parameters has other layers after the step")
+    if other := _other(lent_grads, grads):
+        fault = Fault(GRADIENT, f"the mapping of gradients has {other} after the step")
+    elif other := _other(lent, params):
+        fault = Fault(INPUT, f"the mapping of parameters has {other} after the step")
+    elif other := _other_state(lent_state or {}, state or {}):
+        fault = Fault(INPUT, f"the state as given has {other} after the step")
     shown = _shown(after, question, profile)
     probe = getattr(backend, "probe", None)
     for layer, lines in (probe(handle) if probe else {}).items():
@@ -120,6 +122,39 @@ def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
         for tag, value in lines.items():
             shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
     return shown, fault
+
+
+def _tables(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the same arrays in tables of their own."""
+    return {k: dict(v) if isinstance(v, Mapping) else v for k, v in state.items()}
+
+
+def _other(lent: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    """Return what a mapping that was lent has now, and had not; nothing if it is as it was."""
+    if lent.keys() != own.keys():
+        return "other layers"
+    return "" if all(_same(lent[layer], x) for layer, x in own.items()) else "other arrays"
+
+
+def _same(now: Any, was: Any) -> bool:
+    if now is was or not isinstance(was, np.ndarray):
+        return now is was
+    same = isinstance(now, np.ndarray) and (now.dtype, now.shape) == (was.dtype, was.shape)
+    return same and now.tobytes() == was.tobytes()
+
+
+def _other_state(lent: Mapping[str, Any], own: Mapping[str, Any]) -> str:
+    if lent.keys() != own.keys():
+        return "other slots"
+    for name, was in own.items():
+        now = lent[name]
+        if isinstance(was, Mapping):
+            other = _other(now, was) if isinstance(now, Mapping) else "no layers"
+            if other:
+                return f"{other} in {name}"
+        elif type(now) is not type(was) or now != was:
+            return f"another {name}"
+    return ""
 
 
 def _changed(gradient: _Copies, inputs: _Copies, kept: _Copies) -> Fault | None:

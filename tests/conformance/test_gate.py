@@ -282,6 +282,23 @@ def test_a_dialect_is_another_step_or_no_question() -> None:
     )
     with pytest.raises(ValueError, match=r"did you mean 'adam\.eps_hat'"):
         Gate(hat, dialect="adam.eps_hot")
+    with pytest.raises(ValueError, match=r"did you mean 'adam\.eps_hat'"):
+        Gate(hat, dialect="adam.eps_inside_root and adam.eps_hot")
+
+
+def test_a_dialect_may_be_two() -> None:
+    """Both lines are changed; two that change the same are no question."""
+    plain, both = case("lars/plain-decimal"), "lars.decay_in_norm and lars.lr_outside_buffer"
+    backend = ReferenceBackend("float32", variant=both)
+    assert gone(backend, plain, dialect=both)[0].verdict == CONFORMS
+    for one in both.split(" and "):
+        half = ReferenceBackend("float32", variant=one)
+        assert gone(backend, plain, dialect=one)[0].verdict == DEPARTS
+        assert gone(half, plain, dialect=both)[0].verdict == DEPARTS
+    same = "adam.eps_hat and adam.eps_inside_root"
+    (none,) = gone(Backend(), case("adam/plain-decimal"), dialect=same)
+    assert none.verdict == UNSUPPORTED
+    assert "another variant may have changed it" in none.detail or "exactly once" in none.detail
 
 
 # ------------------------------------------------------------------ the kit

@@ -263,3 +263,18 @@ def test_a_case_is_a_few_steps_and_all_are_looked_at() -> None:
     assert (result.steps, result.of) == (3, 3)
     assert {s.t for s in result.shares} == {1, 2, 3}
     assert {s.tag for s in result.shares} == {"theta", "m", "v"}
+
+
+def test_a_profile_that_cannot_be_set_is_said() -> None:
+    """Unless it is the same."""
+
+    class Shut(ReferenceBackend):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in vars(self):
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    only: Any = {"only": "sgd/plain-decimal", "runs": False}
+    assert check(Shut(), "sgd", profile=Profile(dtype="float32"), **only).ok
+    with pytest.raises(TypeError, match="whose profile can be set"):
+        check(Shut(), "sgd", profile=Profile(dtype="float64"), **only)

@@ -300,7 +300,7 @@ DAMAGED: Final[Mapping[str, tuple[Any, str, str]]] = {
     ),
     "a negative rate": (change("events.1.lr", to_hex(-1.0)), "events[1].lr", ">= 0"),
     "an unknown verdict": (change("verdict", "fine"), "verdict", "needs to be"),
-    "an unknown dialect": (change("dialect", "sgd.nothing"), "dialect", "no variant"),
+    "an unknown dialect": (change("dialect", "sgd.nothing"), "dialect", "needs a known variant"),
     "an unknown algorithm": (change("spec.algorithm", "sgdx"), "spec", "not admitted"),
     "a hyperparameter less": (
         change("spec.hyper.lr", None), "spec", "does not name every hyperparameter"
