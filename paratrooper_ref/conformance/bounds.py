@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Running, joined
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Optimizer, State
@@ -51,9 +52,10 @@ def lines(
     Raises
     ------
     Undecided
-        Where an honest backend of this profile may take either branch.
+        Where an honest backend of this profile may take either branch, with the line before it.
     """
     format, off = profile.format, errors or {}
+    last = ""
 
     def number(layer: str, slot: str, x: Floats) -> Running:
         error = off.get(layer, {}).get(slot)
@@ -61,6 +63,8 @@ def lines(
 
     def told(layer: str) -> dict[str, Any]:
         def line(name: str, first: Any, *others: Any) -> Any:
+            nonlocal last
+            last = f"after {name} of layer {layer!r}, "
             value = joined(first, *others) if others else first
             if name in STORED and isinstance(value, Running):
                 value = stored(value, profile, name)
@@ -68,10 +72,14 @@ def lines(
 
         return {"line": line}
 
-    found, model = evaluated(
-        listening(optimizer, profile.forms), state, grads, lr, number,
-        profile.kind(guesses=guesses), told,
-    )
+    try:
+        found, model = evaluated(
+            listening(optimizer, profile.forms), state, grads, lr, number,
+            profile.kind(guesses=guesses), told,
+        )
+    except Undecided as error:
+        msg = f"{last}{error}"
+        raise type(error)(msg) from None
     return {**found, "": model}
 
 

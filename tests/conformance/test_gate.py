@@ -202,6 +202,7 @@ def test_a_branch_that_is_not_decided_is_unstable_whatever_is_taken() -> None:
     )
     (found,) = gone(Backend(profile=Profile(scalars="array")), golden)
     assert found.verdict == UNSTABLE
+    assert "after rho of layer" in found.detail
     assert "is not decided where scalars are formed in float32" in found.detail
     assert found.detail.endswith("branch")
     assert gone(Backend(), golden)[0].verdict == CONFORMS
