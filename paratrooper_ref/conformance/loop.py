@@ -469,12 +469,14 @@ class _Check:
         ) or Departure(at=off)
         few = [step.taken for step in held[-LAST:] if step.taken is not None]
         by_layer = _counting(few[-1], [step.taken for step in held if step.taken], self.profile)
-        found = attribute.explained(few, self.profile)
-        likes, constants = ([by_layer], []) if by_layer else found[:2]
-        said = [_off(departure.at), *(f"explained if {constant}" for constant in constants)]
+        found = (
+            attribute.Explained([by_layer]) if by_layer
+            else attribute.explained(few, self.profile)
+        )
+        said = [_off(departure.at), *(f"explained if {constant}" for constant in found.constants)]
         return self._run(
-            held, steps, DEPARTS, departure=departure, detail="; ".join(said), likes=likes,
-            replay={"question": asked},
+            held, steps, DEPARTS, departure=departure, detail="; ".join(said),
+            likes=found.likes, replay={"question": asked},
         )
 
     def _start(self, published: Optimizer, course: Course) -> State:
