@@ -58,6 +58,7 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="torch's foreach optimizers and its first SGD, MLX, fastai's L2, timm's LARS",
             link=f"{_TORCH}/issues/92706",
             check="changes its gradient",
+            where="decay, momentum or a factor that makes it another",
         ),
         Fault(
             name="gradient.overwritten",
@@ -134,7 +135,7 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="RAdam: a buffer of step sizes; Ranger, over9000 and jettify have copied it",
             link="https://github.com/LiyuanLucasLiu/RAdam/issues/24",
             check="keeps state",
-            where="steps of one number and different rates",
+            where="optimizers in turn, at steps of one number and different rates",
         ),
         Fault(
             name="cache.rate_shared",
@@ -159,7 +160,7 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="torch, the authors' RAdam, over9000: a dialect, the same until a layer is frozen",
             link=f"{_TORCH}/blob/v2.13.0/torch/optim/radam.py",
             check="departs",
-            where="frozen layers",
+            where="runs with frozen layers; `check` leaves these out, as it is a dialect",
         ),
         Fault(
             name="count.each_layer",
@@ -167,7 +168,7 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="DiffSharp's Adam",
             link="https://github.com/DiffSharp/DiffSharp/issues/292",
             check="departs",
-            where="two layers or more",
+            where="two layers or more, and corrections that still matter",
         ),
         Fault(
             name="count.bfloat16",
@@ -347,7 +348,7 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="what Ranger's users ask for: it is evaluated at its fast weights",
             link=f"{_RANGER}/issues/24",
             check="departs",
-            where="steps between synchronisations",
+            where="runs and first steps between synchronisations; a state that is given it loses",
         ),
         # Answers that are none.
         Fault(

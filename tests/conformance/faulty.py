@@ -70,7 +70,9 @@ class Honest(ReferenceBackend):
 
     def reload(self, handle: Any) -> Any:
         """Return a handle that goes on where this one is."""
-        return super().reload(handle)
+        there: Any = super().reload(handle)
+        there.kept = handle.kept
+        return there
 
     def visible(self, golden: Golden) -> bool:
         """Return whether a case has to show the fault."""

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import pytest
 
 from paratrooper_ref.conformance import kill
-from paratrooper_ref.conformance.backend import Grads, Params, Spec, Unsupported, optimizer_of
+from paratrooper_ref.conformance.backend import Params, Spec, Unsupported, optimizer_of
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.reference import ReferenceBackend
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, UNSUPPORTED
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.recipes.core import RECTIFIED
 from paratrooper_ref.variants import VARIANTS, Variant
+from tests.conformance.faults.layers import CountsFrozen, NeverLate
 
 CORPUS: Final = Corpus()
 PUBLISHED: Final = ("radamw", "ranger", "rangerlars")
@@ -38,31 +38,6 @@ ADDED: Final[dict[str, tuple[str, ...]]] = {
 def added(case: str, what: str) -> bool:
     """Return whether a case has been added for a purpose."""
     return any(fnmatchcase(case, pattern) for pattern in ADDED[what])
-
-
-class CountsFrozen(ReferenceBackend):
-    """The elements of frozen layers are in h."""
-
-    def step(self, handle: Any, grads: Grads, lr: float) -> None:
-        """Let the first batch choose as if a frozen layer had a gradient of zeros."""
-        if handle.state.warmup is None and any(g is not None for g in grads.values()):
-            zeros = handle.state.params
-            whole = {k: 0 * zeros[k] if g is None else g for k, g in grads.items()}
-            given = {k: g.astype(self.dtype) for k, g in whole.items()}
-            chosen, _ = handle.optimizer.step(handle.state, given, lr)
-            handle.state = replace(handle.state, warmup=chosen.warmup)
-        super().step(handle, grads, lr)
-
-
-class NeverLate(ReferenceBackend):
-    """Past the first step nobody asks the gradient how to warm up: it is not by momentum."""
-
-    def step(self, handle: Any, grads: Grads, lr: float) -> None:
-        """Choose without looking."""
-        auto = handle.optimizer.hyper().get("warmup") == "auto"
-        if auto and handle.state.t and handle.state.warmup is None:
-            handle.state = replace(handle.state, warmup="none")
-        super().step(handle, grads, lr)
 
 
 def zeros_left_out() -> ReferenceBackend:

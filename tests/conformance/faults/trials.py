@@ -1,0 +1,383 @@
+"""On what each fault is tried: cases of the gate, and runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from functools import cache, partial
+from typing import Any, Final
+
+from paratrooper_ref.conformance import gate
+from paratrooper_ref.conformance.gate import SECONDS, Gate
+from paratrooper_ref.conformance.loop import loops
+from paratrooper_ref.conformance.verdict import CONFORMS, LOSES, Result
+from paratrooper_ref.golden.corpus import Corpus
+from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.golden.make import make
+from paratrooper_ref.golden.recipes.settings import DECIMAL
+from paratrooper_ref.golden.recipes.witness import witness
+from tests.conformance import faulty
+from tests.conformance.faults import given, kept, layers, sync
+from tests.conformance.faulty import Honest
+
+SHORT: Final = 0.5  # s that a step may take which never ends
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A fault, and where it has to show.
+
+    Parameters
+    ----------
+    wrong : callable
+        Returns the backend with the fault.
+    algorithm : str
+    cases : tuple of str
+        Patterns of cases that the gate holds it to; its `visible` says which have to show it.
+    made : tuple of callables
+        Return cases that the corpus does not have.
+    runs, quiet : tuple of str
+        Runs that have to show it, and runs that must not.
+    lines : tuple of str
+        One of them departs first, where it departs.
+    elsewhere : str
+        The verdict on the cases that do not have to show it.
+    """
+
+    wrong: Callable[[], Honest]
+    algorithm: str
+    cases: tuple[str, ...] = ()
+    made: tuple[Callable[[], Golden], ...] = ()
+    runs: tuple[str, ...] = ()
+    quiet: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    elsewhere: str = CONFORMS
+
+    @property
+    def right(self) -> type[Honest]:
+        """The same without the fault."""
+        base: type[Honest] = type(self.wrong()).__bases__[0]
+        return base
+
+    def goldens(self) -> list[Golden]:
+        """Return the cases of the gate."""
+        return [*_cases(self.algorithm, self.cases), *(made() for made in self.made)]
+
+    def asked(self, backend: Honest) -> dict[str, Result]:
+        """Return what comes of all cases and runs, by name."""
+        over = getattr(backend, "over", None)
+        seconds = SECONDS if over is None else SHORT
+        backend.probes = True
+        try:
+            found = Gate(backend, seconds=seconds).run(self.goldens())
+            for only in (*self.runs, *self.quiet):
+                found += loops(backend, self.algorithm, only=only, seconds=seconds)
+        finally:
+            if over is not None:
+                over.set()
+        return {result.case: result for result in found}
+
+    def shows(self, verdict: str) -> dict[str, str]:
+        """Return the verdict that each case and run has to get."""
+        wrong = self.wrong()
+        found = {g.case: verdict if wrong.visible(g) else self.elsewhere for g in self.goldens()}
+        found |= dict.fromkeys(self.runs, verdict)
+        return found | dict.fromkeys(self.quiet, CONFORMS)
+
+
+@cache
+def _all(algorithm: str) -> dict[str, Any]:
+    corpus = Corpus()
+    entries = corpus.manifest().cases
+    return {name: entries[name] for name in gate.names(algorithm, corpus)}
+
+
+@cache
+def _loaded(algorithm: str, name: str) -> Golden:
+    return Corpus().load(_all(algorithm)[name])
+
+
+def _cases(algorithm: str, patterns: tuple[str, ...]) -> list[Golden]:
+    return [
+        _loaded(algorithm, name) for name in _all(algorithm)
+        if any(fnmatchcase(name, f"{algorithm}/{pattern}") for pattern in patterns)
+    ]
+
+
+# --- cases that the corpus does not have ------------------------------------------------------
+
+
+@cache
+def counted_256() -> Golden:
+    """Return the step that a count in bfloat16 does not reach."""
+    return _counted(256)
+
+
+@cache
+def counted_2048() -> Golden:
+    """Return the step that a count in float16 does not reach."""
+    return _counted(2048)
+
+
+def _counted(t: int) -> Golden:
+    return make(witness(
+        f"adam/counted-{t}-decimal", "A step that a count of few bits does not reach.",
+        DECIMAL["adam"], shapes={"w": (2, 2)}, t=t, hunts="plain",
+    ))
+
+
+@cache
+def own_sync() -> Golden:
+    """Return a synchronisation of layers that have k and alpha of their own."""
+    own: dict[str, dict[str, Any]] = {"b": {"alpha": 0.25}, "c": {"k": 4}}
+    return make(witness(
+        "ranger/own-sync-decimal", "Layers that synchronise otherwise, or at other steps.",
+        DECIMAL["ranger"].for_layers(own), shapes={"w": (2, 2), "b": (2,), "c": (2,)}, t=6,
+        steps=6, hunts="sync",
+    ))
+
+
+@cache
+def no_momentum() -> Golden:
+    """Return a step without momentum of layers of one size."""
+    optimizer: Any = replace(DECIMAL["lars"], momentum=0.0)  # type: ignore[call-arg]
+    return make(witness(
+        "lars/no-momentum-decimal", "Layers of one size, and no momentum.", optimizer,
+        shapes={"a": (3,), "b": (3,), "w": (3, 2)}, t=7, steps=2, hunts="plain",
+    ))
+
+
+# --- the trials -------------------------------------------------------------------------------
+
+USUAL: Final = ("plain-d*", "turning-d*", "frozen-d*", "layers-d*", "rates-d*")
+PARATROOPER: Final = ("plain-d*", "turning-d*", "layers-d*", "shapes-d*")
+
+
+def kernel(wrong: type[Honest], *cases: str, **more: Any) -> tuple[Trial, ...]:
+    """Return the trial of a fault that any kernel may have: of Paratrooper, on a few cases."""
+    return (Trial(wrong=wrong, algorithm="paratrooper", cases=cases or PARATROOPER, **more),)
+
+
+def hyper_shared(algorithm: str, *names: str) -> tuple[Trial, ...]:
+    """Return the trials of hyperparameters that are not asked of the layer."""
+    return tuple(
+        Trial(
+            wrong=partial(layers.SharesHyper, shared=name), algorithm=algorithm,
+            cases=("plain-d*", "layers-d*"), lines=(line,),
+        )
+        for name, line in (each.split(":") for each in names)
+    )
+
+
+TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
+    "gradient.written": tuple(
+        Trial(
+            wrong=wrong, algorithm="adam", cases=(*USUAL, "zero-weights-d*", "no-eps-d*"),
+            runs=("replay/adam/decimal/frozen",),
+        )
+        for wrong in (given.WritesGradient, given.RebindsGradient)
+    ),
+    "gradient.overwritten": kernel(faulty.EatsGradient),
+    "gradient.dropped": kernel(faulty.DropsGradient),
+    "gradient.clipped": (
+        Trial(wrong=given.Clips, algorithm="lamb", cases=("*-d*",), lines=("m",)),
+    ),
+    "gradient.centralised": (
+        Trial(
+            wrong=given.Centralises, algorithm="ranger", lines=("regularized",),
+            cases=(*USUAL, "wide-d*", "still-d*", "shapes-d*", "frozen-first-d*"),
+        ),
+    ),
+    "input.written": kernel(faulty.StartsLive) + kernel(faulty.StartsLiveState, "turning-d*"),
+    "input.dropped": (
+        *kernel(faulty.DropsInput),
+        Trial(wrong=given.PopsState, algorithm="lookahead", cases=("plain-d*", "sync-d*")),
+    ),
+    "state.aliased": kernel(faulty.ReadsLive),
+    "state.ignored": kernel(faulty.IgnoresState),
+    "state.bfloat16": (
+        Trial(wrong=kept.StoresInBFloat16, algorithm="adam", cases=USUAL, lines=("m",)),
+    ),
+    "state.shared": kernel(faulty.LeavesMoments, "plain-d*", "shapes-d*"),
+    "cache.kept": (
+        Trial(
+            wrong=kept.SharesBuffer, algorithm="radam", runs=("twice/radam",),
+            quiet=("replay/radam/decimal",),
+        ),
+    ),
+    "cache.rate_shared": kernel(faulty.SharesRate, "layers-d*", "plain-d*", lines=("update",)),
+    "cache.betas_shared": (
+        Trial(
+            wrong=kept.SharesCorrections, algorithm="radam", lines=("beta1_t",),
+            cases=("plain-d*", "layers-d*"),
+        ),
+    ),
+    "count.of_layer": (
+        Trial(
+            wrong=kept.CountsLayers, algorithm="adam", cases=("frozen-d*", "plain-d*"),
+            runs=("replay/adam/decimal/frozen", "replay/adam/dyadic/frozen"),
+            quiet=("replay/adam/decimal", "reload/adam"), lines=("beta1_t",),
+        ),
+    ),
+    "count.each_layer": (
+        Trial(
+            wrong=kept.CountsEachLayer, algorithm="adam", lines=("beta1_t",),
+            cases=(*USUAL, "late-d*", "wide-d*"), runs=("replay/adam/decimal",),
+        ),
+    ),
+    "count.bfloat16": (
+        Trial(
+            wrong=kept.CountsInBFloat16, algorithm="adam", made=(counted_256,),
+            cases=(*USUAL, "late-d*"), lines=("beta1_t",),
+        ),
+        Trial(
+            wrong=kept.CountsInBFloat16, algorithm="paratrooper", lines=("beta1_t",),
+            cases=("shut-decimal", "shutting-d*", "plain-d*"),
+        ),
+    ),
+    "count.float16": (
+        Trial(
+            wrong=kept.CountsInFloat16, algorithm="adam", made=(counted_256, counted_2048),
+            cases=(*USUAL, "late-d*"), lines=("beta1_t",),
+        ),
+    ),
+    "count.common": kernel(faulty.CountsAll),
+    "reload.without_slow": (
+        Trial(
+            wrong=faulty.Forgets, algorithm="ranger", runs=("reload/ranger",),
+            quiet=("twice/ranger",),
+        ),
+    ),
+    "reload.without_moments": (
+        Trial(
+            wrong=kept.LosesMoments, algorithm="lookahead", runs=("reload/lookahead",),
+            quiet=("twice/lookahead",),
+        ),
+        Trial(wrong=kept.LosesMoments, algorithm="sgd", runs=("reload/sgd",)),
+    ),
+    "reload.without_count": (
+        Trial(
+            wrong=kept.LosesCount, algorithm="adam", runs=("reload/adam",), quiet=("twice/adam",)
+        ),
+    ),
+    "reload.raises": (
+        Trial(
+            wrong=kept.CannotBeSaved, algorithm="lookahead", runs=("reload/lookahead",),
+            quiet=("twice/lookahead",),
+        ),
+    ),
+    "rate.of_construction": (
+        Trial(
+            wrong=layers.StepsAsMade, algorithm="adamw", cases=USUAL,
+            runs=("replay/adamw/decimal",), lines=("direction",),
+        ),
+    ),
+    "rate.decay_of_construction": (
+        Trial(
+            wrong=layers.DecaysAsMade, algorithm="adamw", cases=USUAL,
+            runs=("replay/adamw/decimal",), lines=("direction",),
+        ),
+    ),
+    "layers.hyper_shared": (
+        *hyper_shared("adam", "beta1:m", "beta2:v", "eps:denominator", "weight_decay:regularized"),
+        *hyper_shared("sgd", "momentum:u"),
+        *hyper_shared("ranger", "l2:regularized"),
+        *(
+            Trial(
+                wrong=partial(layers.SharesHyper, shared=name), algorithm="ranger",
+                cases=("sync-d*", "plain-d*"), made=(own_sync,), lines=("slow",),
+            )
+            for name in ("alpha", "k")
+        ),
+    ),
+    "layers.decay_of_last": (
+        Trial(
+            wrong=layers.DecaysLast, algorithm="adamw", lines=("direction",),
+            cases=(*USUAL, "zero-weights-d*", "wide-d*"),
+        ),
+    ),
+    "layers.update_of_previous": (
+        Trial(
+            wrong=layers.Unbound, algorithm="lars", cases=USUAL, made=(no_momentum,),
+            lines=("update",),
+        ),
+    ),
+    "layers.joined": (
+        Trial(
+            wrong=layers.Joins, algorithm="lamb", lines=("weight_norm",),
+            cases=(*USUAL, "wide-d*", "ratios-d*", "zero-weights-d*"),
+        ),
+    ),
+    "layers.left_out": kernel(faulty.Fewer) + kernel(faulty.FewerMoments),
+    "layers.empty_groups": (
+        Trial(wrong=layers.LacksField, algorithm="ranger", cases=USUAL),
+    ),
+    "frozen.decays": (
+        Trial(
+            wrong=layers.MovesFrozen, algorithm="adamw", cases=("frozen*", "plain-d*"),
+            runs=("replay/adamw/decimal/frozen",), quiet=("replay/adamw/decimal",),
+            lines=("theta",),
+        ),
+    ),
+    "frozen.synchronised": (
+        Trial(
+            wrong=layers.SynchronisesFrozen, algorithm="ranger", lines=("theta",),
+            cases=("frozen-d*", "frozen-first-d*", "sync-d*"),
+        ),
+    ),
+    "frozen.in_first_batch": tuple(
+        Trial(
+            wrong=layers.CountsFrozen, algorithm=name, lines=(line,),
+            cases=("loud*", "quiet*", "frozen-first*"),
+        )
+        for name, line in (("radam", "theta"), ("paratrooper", "fast"))
+    ),
+    "choice.never_late": (
+        Trial(
+            wrong=layers.NeverLate, algorithm="paratrooper", lines=("theta",),
+            cases=("late-choice*", "loud*", "quiet*"),
+        ),
+    ),
+    "sync.moments_reset": (
+        Trial(
+            wrong=sync.ResetsMoments, algorithm="ranger", lines=("m",),
+            cases=("sync-d*", "first-sync-d*", "plain-d*"), runs=("replay/ranger/decimal",),
+        ),
+    ),
+    "sync.state_reset": (
+        Trial(
+            wrong=sync.ResetsState, algorithm="lookahead", lines=("m", "u"),
+            cases=("sync-d*", "first-sync-d*", "plain-d*"), runs=("replay/lookahead/decimal",),
+        ),
+    ),
+    "sync.inner_sees_slow": (
+        Trial(
+            wrong=sync.HandsSlow, algorithm="lookahead", lines=("direction", "regularized"),
+            cases=("turning-d*", "frozen-d*", "layers-d*", "rates-d*", "sync-d*", "around*"),
+            runs=("replay/lookahead/decimal",),
+        ),
+    ),
+    "sync.shows_slow": (
+        Trial(
+            wrong=sync.ShowsSlow, algorithm="ranger", lines=("theta",), elsewhere=LOSES,
+            cases=("first-sync-d*", "frozen-first-d*", "sync-d*"),
+            runs=("replay/ranger/decimal",),
+        ),
+    ),
+    "answer.zeros": kernel(faulty.Zeros),
+    "answer.identity": kernel(faulty.Identity),
+    "answer.stale": kernel(faulty.Stale),
+    "answer.of_another": kernel(faulty.Another),
+    "answer.nan": kernel(faulty.NotANumber),
+    "answer.swallowed": kernel(faulty.Swallows),
+    "answer.raises": tuple(
+        trial for wrong in (faulty.Raises, faulty.Exits, faulty.Skips) for trial in kernel(wrong)
+    ),
+    "answer.hangs": kernel(faulty.Sleeps, "plain-d*"),
+    "answer.noise": kernel(faulty.Draws),
+    "answer.rounded": kernel(faulty.Rounds),
+    "answer.shape": kernel(faulty.Ravels),
+    "answer.dtype": kernel(faulty.Widens),
+}
+"""By the name of the fault."""
