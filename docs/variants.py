@@ -18,10 +18,10 @@ HEAD = """# Variants: dialects, bugs, forms, faults
 Made from the tables of `paratrooper_ref.variants` by `python docs/variants.py`; what has been
 seen where is in docs/variants-seen.csv. A *variant* is a line of a rule (or of a schedule) as it
 stands somewhere else: a *dialect* is another published choice, a *bug* is wrong, a *form* is
-equal in real numbers and has other roundings. A *fault* is no line: it is in how an
-implementation keeps its state, treats what it is given, or tells layers apart. "A mutant" is
-known of no library, and there to be caught all the same. Which case sees which variant, and how
-clearly, is in [kill-matrix.md](kill-matrix.md).
+equal in real numbers to the published line, or to that of a dialect, and has other roundings. A
+*fault* is no line: it is in how an implementation keeps its state, treats what it is given, or
+tells layers apart. "A mutant" is known of no library, and there to be caught all the same. Which
+case sees which variant, and how clearly, is in [kill-matrix.md](kill-matrix.md).
 """
 
 def page() -> str:
@@ -112,7 +112,8 @@ def linked(seen: str, link: str) -> str:
 def row(v: Variant) -> tuple[str, ...]:
     """Return the row of a variant."""
     changes = "<br>".join(f"{code(was)}<br>→ {code(line)}" for was, line in v.changes)
-    return (f"`{v.name}`", v.kind, ", ".join(v.rules), changes, linked(v.seen, v.link))
+    kind = v.kind if v.of is None else f"{v.kind} of a line of `{v.of.name}`"
+    return (f"`{v.name}`", kind, ", ".join(v.rules), changes, linked(v.seen, v.link))
 
 
 def code(line: str) -> str:

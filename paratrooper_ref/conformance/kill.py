@@ -23,17 +23,21 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.conformance import bounds
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.wanted import Wanted, computed, proved
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
-from paratrooper_ref.golden.bounds import MARGIN, after, excess
+from paratrooper_ref.golden.bounds import MARGIN, excess
 from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.golden.document import Golden, Value
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.golden.workers import mapped
+from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import evaluated
 from paratrooper_ref.schedules import Schedule, build_schedule
 from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS, Variant, changed, rescheduled
@@ -215,6 +219,8 @@ def floored(margin: float) -> int:
 def digest(variant: Variant) -> str:
     """Return a digest of what a variant changes, so that a row is known to be of its text."""
     said = json.dumps([variant.kind, sorted(variant.rules), variant.changes])
+    if variant.of is not None:
+        said = digest(variant.of) + said
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
@@ -232,35 +238,49 @@ def _of_case(job: tuple[Path, str]) -> Margins:
 
 
 def of_rules(golden: Golden, variants: Iterable[Variant]) -> Margins:
-    """Return by variant and profile how many bounds away it is from a case."""
-    optimizer = golden.optimizer
-    slots = ("theta", *optimizer.slots())
-    others = {v.name: changed(optimizer, v) for v in variants if v.fits(optimizer)}
-    away: Margins = {name: dict.fromkeys(PROFILES, 0.0) for name in others}
-    for step in golden.steps:
-        given = (golden.state(step), golden.gradients(step), step.lr)
-        allowed = {
-            profile: found
-            for profile, declared in PROFILES.items()
-            if (found := _bounds(optimizer, given, declared)) is not None
-        }
-        wanted = {
-            (layer, slot): after(step, layer, slot)
-            for layer, g in given[1].items() if g is not None for slot in slots
-        }
-        for name, other in others.items():
-            try:
-                got, _ = evaluated(other, *given, lambda layer, slot, x: x)
-            except ERRORS:
-                # A form that divides by a rate of 0 is not taken; a bug that raises is seen.
-                if VARIANTS[name].kind != "form":
-                    away[name] = dict.fromkeys(PROFILES, math.inf)
-                continue
-            for (layer, slot), value in wanted.items():
-                for profile, lines in allowed.items():
-                    share = excess(got[layer][slot], value, lines[layer][slot].error, undecided=0)
-                    away[name][profile] = max(away[name][profile], share)
+    """Return by variant and profile how many bounds away it is from a case.
+
+    A form of a line of a dialect is held to that dialect, as the reference has it.
+    """
+    fitting = [v for v in variants if v.fits(golden.optimizer)]
+    away: Margins = {v.name: dict.fromkeys(PROFILES, 0.0) for v in fitting}
+    for dialect in dict.fromkeys(v.of for v in fitting):
+        others = {v: changed(golden.optimizer, v) for v in fitting if v.of == dialect}
+        optimizer = golden.optimizer if dialect is None else changed(golden.optimizer, dialect)
+        for step in golden.steps:
+            given = (golden.state(step), golden.gradients(step), step.lr)
+            allowed = {
+                profile: found
+                for profile, declared in PROFILES.items()
+                if (found := _bounds(optimizer, given, declared)) is not None
+            }
+            wanted = proved(golden, step) if dialect is None else computed(optimizer, *given)
+            for variant, other in others.items():
+                for profile, share in _away(other, variant, given, wanted, allowed).items():
+                    away[variant.name][profile] = max(away[variant.name][profile], share)
     return away
+
+
+def _away(
+    other: Optimizer, variant: Variant, given: tuple[Any, Any, Any], wanted: Wanted,
+    allowed: Mapping[str, bounds.Lines],
+) -> dict[str, float]:
+    """Return by profile how many bounds a step of a variant is away from what is wanted."""
+    try:
+        got, _ = evaluated(other, *given, lambda layer, slot, x: x)
+    except ERRORS:
+        # A form that divides by a rate of 0 is not taken; a bug that raises is seen.
+        return {} if variant.kind == "form" else dict.fromkeys(PROFILES, math.inf)
+    return {
+        profile: max(
+            excess(
+                got[layer][slot], Value(number.hi, number.lo),
+                np.ravel(lines[layer][slot].error) + number.slack, undecided=0,
+            )
+            for layer, slots in wanted.items() if layer in got for slot, number in slots.items()
+        )
+        for profile, lines in allowed.items()
+    }
 
 
 def _bounds(optimizer: Any, given: tuple[Any, Any, Any], profile: Profile) -> Any:

@@ -24,6 +24,7 @@ from paratrooper_ref.variants.variant import (
     Variant,
     compiled,
     names_in,
+    names_of_changes,
     normal,
     source_of,
     with_argument,
@@ -50,8 +51,9 @@ def heard(optimizer: Optimizer, forms: Iterable[Variant] = ()) -> Optimizer:
 @lru_cache(maxsize=1024)
 def _heard(rule: Rule, forms: tuple[Variant, ...]) -> Rule:
     lines: dict[str, list[str]] = {}
+    spoken = names_of_changes(rule)
     for form in forms:
-        if rule.__name__ in form.rules:
+        if rule.__name__ in form.rules and (form.of is None or form.of.name in spoken):
             for was, line in form.changes:
                 lines.setdefault(normal(was), []).append(line)
     function = source_of(rule)

@@ -22,6 +22,10 @@ _RANGER: Final = "https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer/bl
 _GRANKIN: Final = "https://github.com/mgrankin/over9000/blob"
 _CYBERTRONAI: Final = "https://github.com/cybertronai/pytorch-lamb/blob/d3ab8dc/pytorch_lamb/lamb.py"
 _DEEPSPEED: Final = "https://github.com/deepspeedai/DeepSpeed/blob/edaa722"
+_KOZISTR: Final = (
+    "https://github.com/kozistr/pytorch_optimizer/blob/7a076d2/pytorch_optimizer/optimizer"
+)
+OPTIMI: Final = "https://github.com/warner-benjamin/optimi/blob/d14e068/optimi/utils.py"
 _BITSANDBYTES: Final = "https://github.com/bitsandbytes-foundation/bitsandbytes/blob/95f9af3"
 
 # Rules that have lines in common.
@@ -36,7 +40,7 @@ _RATIO: Final = ("lars_2019", "rangerlars", "paratrooper")  # ‖θ‖ / ‖D‖
 _STEP: Final = ("sgd", "adam", "adamw", "radam", "radamw")  # α D
 
 # Lines that several variants change, and are long.
-_BUFFER: Final = "u = regularized if t == 1 else momentum * u + (1 - dampening) * regularized"
+BUFFER: Final = "u = regularized if t == 1 else momentum * u + (1 - dampening) * regularized"
 _RECTIFICATION: Final = """rectification = sqrt(
     (rho - 4) * (rho - 2) * rho_inf / ((rho_inf - 4) * (rho_inf - 2) * rho)
 )"""
@@ -47,6 +51,13 @@ _RATIO_2017: Final = """ratio = unless_zero(
     weight_norm / (norm(g) + weight_decay * weight_norm + eps), weight_norm, direction_norm
 )"""
 _SCALED: Final = "trust_ratio = unless_zero(trust_coefficient * ratio, weight_norm, direction_norm)"
+_RATIO_OF_GRADIENT: Final = (
+    "ratio = unless_zero(weight_norm / (norm(g) + weight_decay * weight_norm + eps),"
+    " weight_norm, norm(g))"
+)
+_SCALED_OF_GRADIENT: Final = (
+    "trust_ratio = unless_zero(trust_coefficient * ratio, weight_norm, norm(g))"
+)
 _CLAMPED: Final = (
     "trust_ratio = unless_zero(clamp(lower, ratio, upper), weight_norm, direction_norm)"
 )
@@ -108,7 +119,7 @@ BUGS_AND_DIALECTS: Final = (
         rules=("sgd",),
         was="regularized = g + weight_decay * theta",
         line="regularized = g",
-        also=(("update = lr * direction", "update = lr * direction + lr * weight_decay"),),
+        also=(("theta = theta - update", "theta = theta - update - lr * weight_decay"),),
         kind="bug",
         seen="jettify's SGDW: the weights are not in the decay",
         link="https://github.com/jettify/pytorch-optimizer/issues/454",
@@ -118,7 +129,9 @@ BUGS_AND_DIALECTS: Final = (
         rules=("sgd", "adam", "radam"),
         was="regularized = g + weight_decay * theta",
         line="regularized = g",
-        also=(("update = lr * direction", "update = lr * (direction + weight_decay * theta)"),),
+        also=(
+            ("theta = theta - update", "theta = theta * (1 - lr * weight_decay) - update"),
+        ),
         kind="dialect",
         seen="Keras (any optimizer), fastai's default, torch's RAdam with its flag",
         link=f"{_KERAS}/base_optimizer.py",
@@ -128,7 +141,7 @@ BUGS_AND_DIALECTS: Final = (
         rules=("sgd",),
         was="regularized = g + weight_decay * theta",
         line="regularized = g",
-        also=(("update = lr * direction", "update = lr * direction + weight_decay * theta"),),
+        also=(("theta = theta - update", "theta = theta * (1 - weight_decay) - update"),),
         kind="dialect",
         seen="TensorFlow Addons' SGDW: decay is not scaled by the rate",
         link=f"{_ADDONS}/weight_decay_optimizers.py",
@@ -137,7 +150,7 @@ BUGS_AND_DIALECTS: Final = (
     Variant(
         name="sgd.momentum_ignored",
         rules=("sgd",),
-        was=_BUFFER,
+        was=BUFFER,
         line="u = regularized if t == 1 else (1 - dampening) * regularized",
         kind="bug",
         seen="pytorch_optimizer's SignSGD: the buffer is zero again at every step",
@@ -146,7 +159,7 @@ BUGS_AND_DIALECTS: Final = (
     Variant(
         name="sgd.dampening_ignored",
         rules=("sgd",),
-        was=_BUFFER,
+        was=BUFFER,
         line="u = regularized if t == 1 else momentum * u + regularized",
         kind="bug",
         seen="a mutant",
@@ -154,7 +167,7 @@ BUGS_AND_DIALECTS: Final = (
     Variant(
         name="sgd.dampening_first",
         rules=("sgd",),
-        was=_BUFFER,
+        was=BUFFER,
         line="u = momentum * u + (1 - dampening) * regularized",
         kind="dialect",
         seen="buffers that begin at zero, such as fastai's",
@@ -163,7 +176,7 @@ BUGS_AND_DIALECTS: Final = (
     Variant(
         name="sgd.dampening_needs_momentum",
         rules=("sgd",),
-        was=_BUFFER,
+        was=BUFFER,
         line=(
             "undamped = t == 1 or momentum <= 0\n"
             "u = regularized if undamped else momentum * u + (1 - dampening) * regularized"
@@ -175,7 +188,7 @@ BUGS_AND_DIALECTS: Final = (
     Variant(
         name="sgd.lr_in_buffer",
         rules=("sgd",),
-        was=_BUFFER,
+        was=BUFFER,
         line=(
             "regularized = lr * regularized\n"
             "u = regularized if t == 1 else momentum * u + (1 - dampening) * regularized"
@@ -429,6 +442,70 @@ BUGS_AND_DIALECTS: Final = (
         seen="holocron: the corrections accumulate",
         link="https://github.com/frgfm/holocron/issues/1",
     ),
+    Variant(
+        name="adam.stored_corrected",
+        rules=("adam",),
+        was="m = beta1 * m + (1 - beta1) * regularized",
+        line=(
+            "kept = (beta1 - beta1**t) / (1 - beta1**t)\n"
+            "m = kept * m + (1 - kept) * regularized"
+        ),
+        also=(
+            (
+                "v = beta2 * v + (1 - beta2) * (regularized * regularized)",
+                (
+                    "kept = (beta2 - beta2**t) / (1 - beta2**t)\n"
+                    "v = kept * v + (1 - kept) * (regularized * regularized)"
+                ),
+            ),
+            ("m_hat = m / (1 - beta1_t)", "m_hat = m"),
+            ("v_hat = v / (1 - beta2_t)", "v_hat = v"),
+        ),
+        kind="dialect",
+        seen="optimi: what is stored is corrected already",
+        link=OPTIMI,
+    ),
+    Variant(
+        name="adamw.stored_corrected",
+        rules=_RAW,
+        was="m = beta1 * m + (1 - beta1) * g",
+        line="kept = (beta1 - beta1**t) / (1 - beta1**t)\nm = kept * m + (1 - kept) * g",
+        also=(
+            (
+                "v = beta2 * v + (1 - beta2) * (g * g)",
+                "kept = (beta2 - beta2**t) / (1 - beta2**t)\nv = kept * v + (1 - kept) * (g * g)",
+            ),
+            ("m_hat = m / (1 - beta1_t)", "m_hat = m"),
+            ("v_hat = v / (1 - beta2_t)", "v_hat = v"),
+        ),
+        kind="dialect",
+        seen="optimi: what is stored is corrected already",
+        link=OPTIMI,
+    ),
+    Variant(
+        name="radam.stored_corrected",
+        rules=_RECTIFIED,
+        was="m = beta1 * m + (1 - beta1) * regularized",
+        line=(
+            "kept = (beta1 - beta1**t) / (1 - beta1**t)\n"
+            "m = kept * m + (1 - kept) * regularized"
+        ),
+        also=(
+            (
+                "v = beta2 * v + (1 - beta2) * (regularized * regularized)",
+                (
+                    "kept = (beta2 - beta2**t) / (1 - beta2**t)\n"
+                    "v = kept * v + (1 - kept) * (regularized * regularized)"
+                ),
+            ),
+            ("bias_correction = sqrt(1 - beta2_t) / (1 - beta1_t)", "bias_correction = 1"),
+            ("m_hat = m / (1 - beta1_t)", "m_hat = m"),
+        ),
+        kind="dialect",
+        seen="optimi's RAdam and Ranger: what is stored is corrected already, and eps is added to "
+             "its root",
+        link=OPTIMI,
+    ),
     # eps, where it is added to the root of v̂.
     Variant(
         name="adam.eps_hat",
@@ -487,6 +564,20 @@ BUGS_AND_DIALECTS: Final = (
         link="https://github.com/cybertronai/pytorch-lamb/issues/3",
     ),
     Variant(
+        name="adamw.decay_twice",
+        rules=_RAW,
+        was="m = beta1 * m + (1 - beta1) * g",
+        line="regularized = g + weight_decay * theta\nm = beta1 * m + (1 - beta1) * regularized",
+        also=(
+            (
+                "v = beta2 * v + (1 - beta2) * (g * g)",
+                "v = beta2 * v + (1 - beta2) * (regularized * regularized)",
+            ),
+        ),
+        kind="bug",
+        seen="a mutant: decay in the gradient, and again in the direction",
+    ),
+    Variant(
         name="adamw.decay_corrected",
         rules=_RAW,
         was="direction = m_hat / denominator + weight_decay * theta",
@@ -503,7 +594,7 @@ BUGS_AND_DIALECTS: Final = (
         rules=("adamw",),
         was="direction = m_hat / denominator + weight_decay * theta",
         line="direction = m_hat / denominator",
-        also=(("update = lr * direction", "update = lr * direction + weight_decay * theta"),),
+        also=(("theta = theta - update", "theta = theta * (1 - weight_decay) - update"),),
         kind="dialect",
         seen="TensorFlow Addons; the paper, but for the schedule's factor",
         link=f"{_ADDONS}/weight_decay_optimizers.py",
@@ -935,6 +1026,51 @@ BUGS_AND_DIALECTS: Final = (
         link=f"{_JETTIFY}/lars.py",
     ),
     Variant(
+        name="lars.gradient_norm_decides",
+        rules=("lars_2017",),
+        was=_RATIO_2017,
+        line=_RATIO_OF_GRADIENT,
+        also=((_SCALED, _SCALED_OF_GRADIENT),),
+        kind="dialect",
+        seen="timm: the norm that makes the ratio 1 where it is 0 is that of g, without decay",
+        link=f"{_TIMM}/lars.py",
+    ),
+    Variant(
+        name="lars.timm",
+        rules=("lars_2017",),
+        was=_RATIO_2017,
+        line=_RATIO_OF_GRADIENT,
+        also=(
+            (_SCALED, _SCALED_OF_GRADIENT),
+            (
+                "u = momentum * u + lr * trust_ratio * direction",
+                "u = momentum * u + trust_ratio * direction",
+            ),
+            ("update = u", "update = lr * u"),
+        ),
+        kind="dialect",
+        seen="timm, always_adapt: the norm of g decides, and the rate is outside of the buffer",
+        link=f"{_TIMM}/lars.py",
+    ),
+    Variant(
+        name="lars.jettify",
+        rules=("lars_2017",),
+        was="direction = regularized",
+        line="direction = g + (norm(g) > 0) * (weight_decay * theta)",
+        also=(
+            ("if not adapt:", "if not adapt or weight_decay <= 0:"),
+            (
+                "u = momentum * u + lr * trust_ratio * direction",
+                "u = momentum * u + trust_ratio * direction",
+            ),
+            ("update = u", "update = lr * u"),
+        ),
+        kind="dialect",
+        seen="jettify: no ratio where nothing decays, no decay where the gradient is 0, and the "
+             "rate outside of the buffer",
+        link=f"{_JETTIFY}/lars.py",
+    ),
+    Variant(
         name="lars.momentum_ignored",
         rules=("lars_2017",),
         was="u = momentum * u + lr * trust_ratio * direction",
@@ -1045,6 +1181,31 @@ BUGS_AND_DIALECTS: Final = (
         kind="dialect",
         seen="cybertronai, over9000, jettify: no bias correction, and the norm at most 10",
         link=_CYBERTRONAI,
+    ),
+    Variant(
+        name="lamb.kozistr",
+        rules=("lamb",),
+        was="m_hat = m / (1 - beta1_t)",
+        line="m_hat = m",
+        also=(
+            ("v_hat = v / (1 - beta2_t)", "v_hat = v"),
+            (
+                "phi = at_most(norm_upper, at_least(norm_lower, weight_norm))",
+                "phi = at_most(10, weight_norm)",
+            ),
+            (
+                "ratio = unless_zero(phi / direction_norm, weight_norm, direction_norm)",
+                "ratio = unless_zero(phi / (direction_norm + eps), weight_norm, direction_norm)",
+            ),
+            (
+                "update = lr * trust_ratio * direction",
+                "update = lr / (1 - beta1_t) * trust_ratio * direction",
+            ),
+        ),
+        kind="bug",
+        seen="pytorch_optimizer: the rate is divided by 1 - beta1^t outside of the ratio, in whose "
+             "denominator is eps too",
+        link=f"{_KOZISTR}/lamb.py",
     ),
     Variant(
         name="lamb.deepspeed",

@@ -21,6 +21,7 @@ from paratrooper_ref import arithmetic
 from paratrooper_ref.optimizers.optimizer import Optimizer
 
 BEFORE = "before"  # the weights from before the step: forms may ask for them
+_WITH = " with "
 
 Rule = Callable[..., dict[str, Any]]
 Kind = Literal["bug", "dialect", "form"]
@@ -51,6 +52,8 @@ class Variant:
         Where it is or was, and where that can be read.
     also : tuple of (was, line)
         Further lines, for a variant that no single line can say.
+    of : Variant, optional
+        The dialect in which the line stands, for a form of a line that is not the published one.
     """
 
     name: str
@@ -61,6 +64,7 @@ class Variant:
     seen: str
     link: str = ""
     also: tuple[tuple[str, str], ...] = ()
+    of: Variant | None = None
 
     @property
     def changes(self) -> tuple[tuple[str, str], ...]:
@@ -124,6 +128,8 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     VariantError
         If a line does not stand exactly once or is no Python, or the rule's source is not there.
     """
+    if variant.of is not None:
+        rule = rewritten(rule, variant.of)
     source = _lines(rule)
     try:
         for was, line in variant.changes:
@@ -135,9 +141,15 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
     if BEFORE in names_in(found):
         with_argument(found, BEFORE)
     before = rule.__code__.co_filename.strip("<>") if _is_written(rule) else rule.__qualname__
-    filename = f"<{before} with {variant.name}>"
+    filename = f"<{before}{_WITH}{variant.name}>"
     linecache.cache[filename] = (len(source), None, source, filename)
     return compiled(found, rule, filename)
+
+
+def names_of_changes(rule: Rule) -> list[str]:
+    """Return the names of the variants that a rule has been rewritten by."""
+    filename = rule.__code__.co_filename
+    return filename.strip("<>").split(_WITH)[1:] if _is_written(rule) else []
 
 
 def compiled(function: ast.FunctionDef, rule: Rule, filename: str) -> Rule:
