@@ -123,6 +123,20 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
         "lookahead.one_step_early", "lookahead.slow_stays", "lookahead.waits",
         "radam.always_momentum", "radam.ascends", "radam.warmup_opposite",
     ),
+    "counted-256": (
+        "step.uphill", "adam.count_stops", "adam.counts_twice", "radam.count_stops",
+        "radam.counts_twice",
+    ),
+    "counted-2048": (
+        "step.uphill", "adam.count_stops", "adam.counts_twice", "radam.count_stops",
+        "radam.counts_twice",
+    ),
+    "own-sync": (
+        "lookahead.alpha_*", "lookahead.early_phase", "lookahead.every_step",
+        "lookahead.fast_goes_on", "lookahead.k_plus_1", "lookahead.never",
+        "lookahead.one_step_early", "lookahead.slow_stays",
+    ),
+    "no-momentum": ("step.uphill", "lars.lr_*", "lars.ratio_*"),
 }
 
 IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
@@ -145,8 +159,9 @@ LATER: Final = frozenset(
     {
         "adam.beta2_bfloat16", "adam.betas_float32", "adam.m_stale", "adamw.betas_float32",
         "adamw.m_stale", "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed",
-        "lamb.gradient_clipped_by_layer", "lars.decay_decoupled", "lars.update_clipped",
-        "lookahead.waits", "radam.count_stops", "radam.counts_twice", "sgd.decay_without_lr",
+        "lamb.gradient_clipped_by_layer", "lars.decay_decoupled", "lars.gradient_norm_decides",
+        "lars.jettify", "lars.timm", "lars.update_clipped", "lookahead.waits",
+        "radam.count_stops", "radam.counts_twice", "sgd.decay_without_lr",
     }
 )
 """Variants that are younger than the corpus 1.0.0, which no pattern claims: a claim is part of a
