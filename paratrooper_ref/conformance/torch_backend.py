@@ -300,7 +300,7 @@ class TorchBackend:
             kwargs: dict[str, Any] = dict(self.hyper(hyper))
             return kwargs | self.options
         found = arguments(hyper, self._accepted, self.hyper, decouples(ours))
-        if _path_of(self.factory) == SGD and hyper["momentum"] == 0 != hyper["dampening"]:
+        if _path_of(self.factory) == SGD and hyper.get("momentum") == 0 != hyper["dampening"]:
             name = "dampening"  # of a buffer, and there is none: a dialect
             raise Lacks(name, f"has no {name} where the momentum is 0")
         missing = tuple(name for name in found.missing if name not in self.fixed)
