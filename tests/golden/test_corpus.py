@@ -139,7 +139,7 @@ def test_the_core_tier_has_the_witnesses_that_were_asked_for() -> None:
                 assert f"{name}/{what}-{setting}" in cases
         for beta2 in BETAS2[setting]:
             assert f"paratrooper/switch-{beta2}-momentum-{setting}" in cases
-        for what in ("open", "below-1", "quiet", "loud", "sync", "ratios", "cap"):
+        for what in ("open", "below-1", "quiet", "loud", "sync", "own-sync", "ratios", "cap"):
             assert f"paratrooper/{what}-{setting}" in cases
     shapes = {shape for entry in CORE for shape in Corpus().load(entry).layers.values()}
     assert {(), (1,), (3, 2), (1025,)} <= shapes

@@ -416,6 +416,8 @@ def test_every_variant_is_caught_by_the_core_tier() -> None:
     whole = {name for name, variant in VARIANTS.items() if variant.kind != "form"}
     assert whole - claimed == LATER - named
     assert claimed <= whole
-    assert {"first_batch.zeros_left_out", "lookahead.waits"} == LATER & named
+    assert LATER & named == {
+        "first_batch.zeros_left_out", "lookahead.waits", "radam.count_stops", "radam.counts_twice",
+    }
     assert all(recipe.catches for recipe in recipes().values())
     assert MARGIN >= 4

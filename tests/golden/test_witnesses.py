@@ -1,9 +1,11 @@
-"""Witnesses of the corpus 1.1.0: wrong code that all older cases let through, and they do not."""
+"""Witnesses younger than the corpus 1.0.0: wrong code that older cases let through, not they."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -13,16 +15,19 @@ from paratrooper_ref.conformance.backend import Params, Spec, Unsupported, optim
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.reference import ReferenceBackend
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, UNSUPPORTED
-from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.golden.recipes.core import RECTIFIED
+from paratrooper_ref.golden.corpus import CHANGES, Corpus, shipped
+from paratrooper_ref.golden.recipes.core import ADAPTIVE, RECTIFIED
 from paratrooper_ref.variants import VARIANTS, Variant
-from tests.conformance.faults.layers import CountsFrozen, NeverLate
+from tests.conformance.faults.kept import CountsInBFloat16, CountsInFloat16
+from tests.conformance.faults.layers import CountsFrozen, NeverLate, SharesHyper, Unbound
 
 CORPUS: Final = Corpus()
 PUBLISHED: Final = ("radamw", "ranger", "rangerlars")
+SLOW: Final = ("lookahead", "ranger", "rangerlars", "paratrooper")
+COUNTING: Final = tuple(name for name in ADAPTIVE if name not in SLOW)
 
-# What 1.1.0 has added, by what it is there for.
-ADDED: Final[dict[str, tuple[str, ...]]] = {
+# What each version has added, by what it is there for.
+ADDED_1_1: Final[dict[str, tuple[str, ...]]] = {
     "frozen": ("*/loud-frozen-*",),
     "still": ("*/quiet-still-*",),
     "late": ("*/late-choice-momentum-*",),
@@ -32,12 +37,35 @@ ADDED: Final[dict[str, tuple[str, ...]]] = {
         "sgd/plateau-again-*", "sgd/plateau-cooldown-*", "sgd/plateau-share-*",
         "sgd/plateau-negative-*", "sgd/cosine-*", "sgd/warmup-*",
     ),
+    "threshold": ("radam/switch-0_9995-*",),
 }
+ADDED_1_2: Final[dict[str, tuple[str, ...]]] = {
+    "counted": ("*/counted-256-*", "*/counted-2048-*"),
+    "counted in float16": ("*/counted-2048-*",),
+    "own sync": ("*/own-sync-*",),
+    "no momentum": ("lars/no-momentum-*",),
+}
+ADDED: Final = {**ADDED_1_1, **ADDED_1_2}
 
 
 def added(case: str, what: str) -> bool:
     """Return whether a case has been added for a purpose."""
     return any(fnmatchcase(case, pattern) for pattern in ADDED[what])
+
+
+@pytest.mark.parametrize(
+    ("version", "of", "count"), [("1.1.0", ADDED_1_1, 52), ("1.2.0", ADDED_1_2, 26)]
+)
+def test_each_case_is_there_for_something(
+    version: str, of: dict[str, tuple[str, ...]], count: int
+) -> None:
+    """What the list of changes says is new is what this module knows, and no other case is."""
+    changes = (shipped() / CHANGES).read_text()
+    _, _, rest = changes.partition(f"## {version}\n")
+    listed = re.findall(r"^- new: `(.*)`$", rest.partition("\n## ")[0], re.MULTILINE)
+    known = [case for case in CORPUS.manifest().cases if any(added(case, what) for what in of)]
+    assert listed == known
+    assert len(known) == count
 
 
 def zeros_left_out() -> ReferenceBackend:
@@ -55,6 +83,11 @@ WRONG: Final[list[tuple[Callable[[], ReferenceBackend], str, tuple[str, ...]]]] 
     (zeros_left_out, "still", RECTIFIED),
     (NeverLate, "late", ("paratrooper",)),
     (waits, "waiting", ("ranger", "rangerlars", "paratrooper")),
+    (CountsInBFloat16, "counted", COUNTING),
+    (CountsInFloat16, "counted in float16", COUNTING),
+    (partial(SharesHyper, shared="alpha"), "own sync", SLOW),
+    (partial(SharesHyper, shared="k"), "own sync", SLOW),
+    (Unbound, "no momentum", ("lars",)),
 ]
 
 
@@ -69,8 +102,24 @@ def test_what_is_wrong_shows_in_its_witness_alone(
     results = Gate(make()).run(cases(algorithm, CORPUS))
     seen = {result.case for result in results if result.verdict != CONFORMS}
     assert seen == {result.case for result in results if added(result.case, what)}
-    assert len(seen) == 2
+    assert len(seen) == (1 if what == "counted in float16" else 2)
     assert {result.verdict for result in results} == {CONFORMS, DEPARTS}
+
+
+@pytest.mark.parametrize(
+    ("make", "what"), [(CountsInBFloat16, "counted"), (CountsInFloat16, "counted in float16")]
+)
+@pytest.mark.parametrize("algorithm", [name for name in ADAPTIVE if name in SLOW])
+def test_a_count_shows_at_the_step_it_does_not_reach(
+    make: Callable[[], ReferenceBackend], what: str, algorithm: str
+) -> None:
+    """Else only late, by when it synchronises, or in what Paratrooper's ceiling has come to."""
+    results = Gate(make()).run(cases(algorithm, CORPUS))
+    seen = {result.case for result in results if result.verdict != CONFORMS}
+    here = {result.case for result in results if added(result.case, what)}
+    assert here
+    assert here <= seen
+    assert all(fnmatchcase(case, "*/late-d*") or "/shut-" in case for case in seen - here)
 
 
 class OneDecay(ReferenceBackend):

@@ -32,13 +32,15 @@ def core() -> Iterator[Core]:
             yield from _for_all(name, setting, optimizer)
             if name in ADAPTIVE:
                 yield from _tiny(name, setting, optimizer)
+                if setting == "decimal":
+                    yield from _counted(name, setting, optimizer)
             if name in RECTIFIED:
                 yield from _switch(name, setting, optimizer)
             if name in TRUSTING:
                 yield from _ratios(name, setting, optimizer)
             if "slow" in optimizer.slots():
                 yield from _synchronised(name, setting, optimizer)
-        yield from _without_momentum(setting, optimizers["sgd"])
+        yield from _without_momentum(setting, optimizers)
         yield from _bounds(setting, optimizers)
         yield from _edges(setting, optimizers)
         yield from _first_batches(setting, optimizers)
@@ -120,11 +122,16 @@ def _own(optimizer: Optimizer, part: int) -> dict[str, dict[str, Any]]:
     return {layer: hyper_of for layer, hyper_of in own.items() if hyper_of}
 
 
-def _without_momentum(setting: str, optimizer: Optimizer) -> Iterator[Core]:
+def _without_momentum(setting: str, optimizers: Mapping[str, Optimizer]) -> Iterator[Core]:
     yield witness(
         f"sgd/descent-{setting}", "No momentum; decay and dampening hold all the same.",
-        _with(optimizer, momentum=0.0),
+        _with(optimizers["sgd"], momentum=0.0),
         steps=3,
+    )
+    yield witness(
+        f"lars/no-momentum-{setting}", "No momentum, and a layer as large as the one before it.",
+        _with(optimizers["lars"], momentum=0.0),
+        shapes={"a": (3,), "b": (3,), "w": (3, 2)}, t=7, steps=2,
     )
 
 
@@ -144,6 +151,19 @@ def _tiny_case(case: str, optimizer: Optimizer, eps: float, *, inside: bool) -> 
         case, "Gradients as small as eps: where it stands shows.", optimizer,
         t=10, steps=2, weights=0.0, grads=scale,
     )
+
+
+def _counted(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    """Yield the first step that a count of few bits does not reach, for two formats.
+
+    Dyadic second decay rates have died out by then.
+    """
+    for t, format in ((256, "bfloat16"), (2048, "float16")):
+        yield witness(
+            f"{name}/counted-{t}-{setting}",
+            f"Step {t + 1}, which a count in {format} does not reach.",
+            optimizer, t=t, shapes={"w": (2, 2), "z": (2,)}, weights={"z": 0.0},
+        )
 
 
 def switch(optimizer: Optimizer) -> int | None:
@@ -206,6 +226,14 @@ def _synchronised(name: str, setting: str, optimizer: Optimizer) -> Iterator[Cor
     yield witness(
         f"{name}/first-sync-{setting}", "From the start over the first synchronisation.",
         optimizer, steps=k + 1, shapes={"w": (2, 2)},
+    )
+    yield witness(
+        f"{name}/own-sync-{setting}",
+        "Layers with k and alpha of their own, each before, at and after a synchronisation.",
+        optimizer.for_layers(
+            {"b": {"alpha": 0.25}, "c": {"k": k + 1}, "d": {"k": k + 1, "alpha": 0.25}}
+        ),
+        t=2 * k - 2, steps=5, shapes={"w": (2,), "b": (2,), "c": (2,), "d": (2,)},
     )
 
 

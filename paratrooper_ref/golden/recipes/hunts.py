@@ -136,7 +136,10 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
         "lookahead.fast_goes_on", "lookahead.k_plus_1", "lookahead.never",
         "lookahead.one_step_early", "lookahead.slow_stays",
     ),
-    "no-momentum": ("step.uphill", "lars.lr_*", "lars.ratio_*"),
+    "no-momentum": (
+        "step.uphill", "lars.lr_ignored", "lars.ratio_inverted", "lars.ratio_one",
+        "lars.trust_coefficient_ignored",
+    ),
 }
 
 IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
@@ -157,11 +160,13 @@ IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
 
 LATER: Final = frozenset(
     {
-        "adam.beta2_bfloat16", "adam.betas_float32", "adam.m_stale", "adamw.betas_float32",
-        "adamw.m_stale", "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed",
-        "lamb.gradient_clipped_by_layer", "lars.decay_decoupled", "lars.gradient_norm_decides",
-        "lars.jettify", "lars.timm", "lars.update_clipped", "lookahead.waits",
-        "radam.count_stops", "radam.counts_twice", "sgd.decay_without_lr",
+        "adam.beta2_bfloat16", "adam.betas_float32", "adam.m_stale", "adam.stored_corrected",
+        "adamw.betas_float32", "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
+        "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed",
+        "lamb.gradient_clipped_by_layer", "lamb.kozistr", "lars.decay_decoupled",
+        "lars.gradient_norm_decides", "lars.jettify", "lars.timm", "lars.update_clipped",
+        "lookahead.waits", "radam.count_stops", "radam.counts_twice", "radam.stored_corrected",
+        "sgd.decay_without_lr",
     }
 )
 """Variants that are younger than the corpus 1.0.0, which no pattern claims: a claim is part of a

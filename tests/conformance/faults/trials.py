@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, partial
 from typing import Any, Final
@@ -14,9 +14,6 @@ from paratrooper_ref.conformance.loop import loops
 from paratrooper_ref.conformance.verdict import CONFORMS, LOSES, Result
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
-from paratrooper_ref.golden.make import make
-from paratrooper_ref.golden.recipes.settings import DECIMAL
-from paratrooper_ref.golden.recipes.witness import witness
 from tests.conformance import faulty
 from tests.conformance.faults import given, kept, layers, sync
 from tests.conformance.faulty import Honest
@@ -35,8 +32,6 @@ class Trial:
     algorithm : str
     cases : tuple of str
         Patterns of cases that the gate holds it to; its `visible` says which have to show it.
-    made : tuple of callables
-        Return cases that the corpus does not have.
     runs, quiet : tuple of str
         Runs that have to show it, and runs that must not.
     lines : tuple of str
@@ -48,7 +43,6 @@ class Trial:
     wrong: Callable[[], Honest]
     algorithm: str
     cases: tuple[str, ...] = ()
-    made: tuple[Callable[[], Golden], ...] = ()
     runs: tuple[str, ...] = ()
     quiet: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
@@ -62,7 +56,7 @@ class Trial:
 
     def goldens(self) -> list[Golden]:
         """Return the cases of the gate."""
-        return [*_cases(self.algorithm, self.cases), *(made() for made in self.made)]
+        return _cases(self.algorithm, self.cases)
 
     def asked(self, backend: Honest) -> dict[str, Result]:
         """Return what comes of all cases and runs, by name."""
@@ -103,49 +97,6 @@ def _cases(algorithm: str, patterns: tuple[str, ...]) -> list[Golden]:
         _loaded(algorithm, name) for name in _all(algorithm)
         if any(fnmatchcase(name, f"{algorithm}/{pattern}") for pattern in patterns)
     ]
-
-
-# --- cases that the corpus does not have ------------------------------------------------------
-
-
-@cache
-def counted_256() -> Golden:
-    """Return the step that a count in bfloat16 does not reach."""
-    return _counted(256)
-
-
-@cache
-def counted_2048() -> Golden:
-    """Return the step that a count in float16 does not reach."""
-    return _counted(2048)
-
-
-def _counted(t: int) -> Golden:
-    return make(witness(
-        f"adam/counted-{t}-decimal", "A step that a count of few bits does not reach.",
-        DECIMAL["adam"], shapes={"w": (2, 2)}, t=t, hunts="plain",
-    ))
-
-
-@cache
-def own_sync() -> Golden:
-    """Return a synchronisation of layers that have k and alpha of their own."""
-    own: dict[str, dict[str, Any]] = {"b": {"alpha": 0.25}, "c": {"k": 4}}
-    return make(witness(
-        "ranger/own-sync-decimal", "Layers that synchronise otherwise, or at other steps.",
-        DECIMAL["ranger"].for_layers(own), shapes={"w": (2, 2), "b": (2,), "c": (2,)}, t=6,
-        steps=6, hunts="sync",
-    ))
-
-
-@cache
-def no_momentum() -> Golden:
-    """Return a step without momentum of layers of one size."""
-    optimizer: Any = replace(DECIMAL["lars"], momentum=0.0)  # type: ignore[call-arg]
-    return make(witness(
-        "lars/no-momentum-decimal", "Layers of one size, and no momentum.", optimizer,
-        shapes={"a": (3,), "b": (3,), "w": (3, 2)}, t=7, steps=2, hunts="plain",
-    ))
 
 
 # --- the trials -------------------------------------------------------------------------------
@@ -228,18 +179,18 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
     ),
     "count.bfloat16": (
         Trial(
-            wrong=kept.CountsInBFloat16, algorithm="adam", made=(counted_256,),
-            cases=(*USUAL, "late-d*"), lines=("beta1_t",),
+            wrong=kept.CountsInBFloat16, algorithm="adam", lines=("beta1_t",),
+            cases=(*USUAL, "late-d*", "counted-*"),
         ),
         Trial(
             wrong=kept.CountsInBFloat16, algorithm="paratrooper", lines=("beta1_t",),
-            cases=("shut-decimal", "shutting-d*", "plain-d*"),
+            cases=("shut-decimal", "shutting-d*", "plain-d*", "counted-*"),
         ),
     ),
     "count.float16": (
         Trial(
-            wrong=kept.CountsInFloat16, algorithm="adam", made=(counted_256, counted_2048),
-            cases=(*USUAL, "late-d*"), lines=("beta1_t",),
+            wrong=kept.CountsInFloat16, algorithm="adam", lines=("beta1_t",),
+            cases=(*USUAL, "late-d*", "counted-*"),
         ),
     ),
     "count.common": kernel(faulty.CountsAll),
@@ -285,10 +236,11 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
         *hyper_shared("ranger", "l2:regularized"),
         *(
             Trial(
-                wrong=partial(layers.SharesHyper, shared=name), algorithm="ranger",
-                cases=("sync-d*", "plain-d*"), made=(own_sync,), lines=("slow",),
+                wrong=partial(layers.SharesHyper, shared=name), algorithm=algorithm,
+                cases=("sync-d*", "plain-d*", "own-sync-d*"), lines=(line,),
             )
-            for name in ("alpha", "k")
+            for algorithm in ("ranger", "lookahead")
+            for name, line in (("alpha", "slow"), ("k", "theta"))
         ),
     ),
     "layers.decay_of_last": (
@@ -299,7 +251,7 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
     ),
     "layers.update_of_previous": (
         Trial(
-            wrong=layers.Unbound, algorithm="lars", cases=USUAL, made=(no_momentum,),
+            wrong=layers.Unbound, algorithm="lars", cases=(*USUAL, "no-momentum-d*"),
             lines=("update",),
         ),
     ),
