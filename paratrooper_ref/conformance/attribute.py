@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -60,17 +60,22 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
     steps = sorted(taken, key=lambda step: -step.worst)
     if not steps or steps[0].worst <= 1:
         return Explained()
-    known = [v for v in known_variants(steps) if not lines_of(v) <= _right(steps)]
+    right = _right(steps)
+    known = [v for v in known_variants(steps) if not lines_of(v) <= right]
     if likes := _explaining([(v,) for v in known], steps, profile):
         return Explained(likes)
     if found := constants(steps, profile):
         return Explained(constants=found)
     if other := arithmetic(steps, profile):
         return Explained(profile=other)
-    alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= _right(steps)]
+    for other in _coarser(profile, steps[0].question.slots):
+        again = sorted((_under(step, other) for step in steps), key=lambda step: -step.worst)
+        if likes := _explaining([(v,) for v in known], again, other):
+            return Explained(likes, profile=other)
+    alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= right]
     if likes := _explaining([(e,) for e in alone], steps, profile):
         return Explained(likes)
-    left = [v for v in known if not lines_of(v) & _right(steps)]
+    left = [v for v in known if not lines_of(v) & right]
     pairs: list[Hypothesis] = list(itertools.combinations(left, 2))
     return Explained(_explaining(pairs if len(pairs) <= PAIRS else [], steps, profile))
 
@@ -82,29 +87,70 @@ def arithmetic(steps: Sequence[Taken], profile: Profile) -> Profile | None:
         {"division": 2.0, "root": 2.0}, {"flush": True}, {"accumulate": profile.dtype},
         {"scalars": "mixed", "division": 2.0},
     ]
-    for facts in looser:
-        other = profile.but(**facts)
+    others = [profile.but(**facts) for facts in looser]
+    for other in (*others, *_inside(profile, steps[0].question.slots)):
         if other != profile and all(_fits(step, other) for step in steps):
             return other
     return None
 
 
-def _fits(step: Taken, profile: Profile) -> bool:
+def _coarser(profile: Profile, slots: tuple[str, ...]) -> Iterator[Profile]:
+    """Yield the profiles that are declared too fine most often."""
+    yield from (p for p in (profile.but(scalars="array"), *_inside(profile, slots)) if p != profile)
+
+
+def _inside(profile: Profile, slots: tuple[str, ...]) -> Iterator[Profile]:
+    """Yield the profile of who stores numbers as declared, and works on them in float32."""
+    if profile.dtype == "float64":
+        stored = {slot: profile.stored(slot).name for slot in ("theta", *slots, "g")}
+        for scalars in ("float64", "array"):
+            yield profile.but(
+                dtype="float32", slots=stored, scalars=scalars, accumulate="float32"
+            )
+
+
+def _under(step: Taken, profile: Profile) -> Taken:
+    """Return a step held to the bounds of another profile."""
     asked = step.question
     try:
         found = bounds.lines(
             step.optimizer, asked.state, asked.grads, asked.lr, profile, guesses=True
         )
     except ERRORS:
-        return False
+        return step
     shares = judge.shares(asked.state.t + 1, step.wanted, step.shown, found)
-    return all(s.share <= 1 for s in shares)
+    return replace(step, bounds=found, shares=tuple(shares))
 
 
-def likes_of(taken: Iterable[Taken], profile: Profile) -> list[Like]:
-    """Return the known variants that explain some steps, best first."""
-    steps = sorted(taken, key=lambda step: -step.worst)
-    return _explaining([(v,) for v in known_variants(steps)], steps, profile)
+def _fits(step: Taken, profile: Profile) -> bool:
+    return _under(step, profile).worst <= 1
+
+
+def likes_of(
+    cases: Mapping[str, Sequence[Taken]], profile: Profile
+) -> dict[str, list[Like]]:
+    """Return, for cases that depart each in its own way, the known variants that explain them.
+
+    A variant that some step which conforms rules out is none of them.
+    """
+    found = {}
+    conforming = [step for taken in cases.values() for step in taken if step.worst <= 1]
+    stands: dict[str, bool] = {}
+    for case, taken in cases.items():
+        steps = sorted(taken, key=lambda step: -step.worst)
+        if not steps or steps[0].worst <= 1:
+            continue
+        found[case] = _explaining([(v,) for v in known_variants(steps)], steps, profile)
+        for like in found[case]:
+            if like.variant not in stands:
+                stands[like.variant] = _stands((VARIANTS[like.variant],), conforming, profile)
+    return {case: [x for x in likes if stands[x.variant]] for case, likes in found.items()}
+
+
+def _stands(hypothesis: Hypothesis, conforming: list[Taken], profile: Profile) -> bool:
+    """Return whether no step that conforms rules a hypothesis out."""
+    plausible = all(_plausible(hypothesis, step, profile) for step in conforming)
+    return plausible and misfit(hypothesis, _spread(conforming, MANY), profile) <= 1
 
 
 def known_variants(steps: Iterable[Taken]) -> list[Variant]:
@@ -117,14 +163,11 @@ def known_variants(steps: Iterable[Taken]) -> list[Variant]:
 
 
 def _right(steps: Iterable[Taken]) -> frozenset[str]:
-    """Return the slots that are right in every step: what changes their lines is out."""
-    seen, off = set(), set()
-    for step in steps:
-        for share in step.shares:
-            seen.add(share.tag)
-            if share.share > 1:
-                off.add(share.tag)
-    return frozenset(seen - off - {"theta"})
+    """Return the slots that are right wherever a step departs: what changes their lines is out."""
+    departing = [step for step in steps if step.worst > 1]
+    seen = [{share.tag for share in step.shares} for step in departing]
+    off = {share.tag for step in departing for share in step.shares if share.share > 1}
+    return frozenset(set.intersection(*seen) - off - {"theta"}) if seen else frozenset()
 
 
 def _explaining(

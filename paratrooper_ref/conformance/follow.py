@@ -34,6 +34,7 @@ from paratrooper_ref.conformance.verdict import (
     UNSTABLE,
     UNSUPPORTED,
     Fault,
+    said,
 )
 from paratrooper_ref.conformance.wanted import Wanted
 from paratrooper_ref.conformance.watch import HungError, Watch
@@ -231,8 +232,7 @@ class Run:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, a test's skip: whatever it raises
-            detail = f"{type(error).__name__}: {error}".strip().removesuffix(":")
-            raise self._failed(RAISES, detail) from error
+            raise self._failed(RAISES, said(error)) from error
 
     def _failed(self, verdict: str, detail: str, taken: Taken | None = None) -> Failed:
         return kind_of(verdict)(verdict, detail, self, taken)

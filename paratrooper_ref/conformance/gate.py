@@ -30,6 +30,7 @@ from paratrooper_ref.conformance.verdict import (
     Fault,
     Result,
     Share,
+    said,
 )
 from paratrooper_ref.conformance.watch import HungError, Watch
 from paratrooper_ref.golden.corpus import Corpus, Entry
@@ -171,10 +172,6 @@ class Gate:
                 continue
             except HungError as error:
                 verdict, detail = HANGS, str(error)
-            except KeyboardInterrupt:
-                raise
-            except BaseException as error:  # SystemExit, a test's skip: whatever it raises
-                verdict, detail = RAISES, _said(error)
             else:
                 changes = taken[-1].fault
                 if taken[-1].worst > 1:
@@ -209,7 +206,8 @@ class Gate:
         )
         profile = self.backend.profile
         if not profile.inject and not question.fresh:
-            msg = "its state cannot be set"
+            why = getattr(self.backend, "uninjectable", "")
+            msg = f"its state cannot be set{': ' if why else ''}{why}"
             raise Unsupported(msg)
         arrays = {"theta": state.params, "g": grads} | {
             slot: state.slot(slot) for slot in optimizer.slots()
@@ -249,7 +247,7 @@ class Gate:
             for layer, names in allowed.items() if layer for slot in ("theta", *question.slots)
         ):
             raise Unsupported(BEYOND.format(profile.dtype))
-        shown, fault = self.watch.call(look, self.backend, question)
+        shown, fault = self._look(question)
         taken = Taken(
             question=question, optimizer=optimizer, wanted=expected, bounds=allowed, shown=shown,
             shares=tuple(judge.shares(step.t, expected, shown, allowed)), fault=fault,
@@ -258,6 +256,16 @@ class Gate:
             way = "the right" if taken.worst <= 1 else "the other"
             raise Fault(UNSTABLE, f"t = {step.t}: {unstable}; this backend took {way} branch")
         return taken
+
+    def _look(self, question: Question) -> tuple[Shown, Fault | None]:
+        """Return what a backend shows after a step; whatever it raises is a verdict."""
+        try:
+            found: tuple[Shown, Fault | None] = self.watch.call(look, self.backend, question)
+        except (Fault, Unsupported, HungError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # SystemExit, a test's skip
+            raise Fault(RAISES, said(error)) from error
+        return found
 
     def _departure(self, taken: Taken) -> Departure:
         question, off = taken.question, max(taken.shares, key=lambda s: s.share)
@@ -282,7 +290,8 @@ class Gate:
         same = len(before) == len(after) and all(
             _bits(a.shown) == _bits(b.shown) for a, b in zip(before, after, strict=True)
         )
-        if same or (first.verdict == second.verdict == CONFORMS):
+        mute = second.verdict in (UNSUPPORTED, HANGS)  # which says nothing of what was shown
+        if same or mute or (first.verdict == second.verdict == CONFORMS):
             self.taken[golden.case] = before
             return first
         detail = (
@@ -375,10 +384,6 @@ def _same_step(b: Optimizer, golden: Golden, step: Step) -> bool:
 
 def _bits(shown: Shown) -> dict[tuple[str, str], bytes]:
     return {(k, tag): np.asarray(x).tobytes() for k, of in shown.items() for tag, x in of.items()}
-
-
-def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}".strip().removesuffix(":")
 
 
 def _off(departure: Departure) -> str:

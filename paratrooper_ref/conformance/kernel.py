@@ -12,6 +12,7 @@ The function has no state, so each step can be taken from any.
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -30,6 +31,7 @@ from paratrooper_ref.conformance.backend import (
     optimizer_of,
 )
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.verdict import SHAPE, Fault
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.hyper import nearest
@@ -159,7 +161,7 @@ class KernelBackend:
             lines[layer] = {}
             for name, x in found.items():
                 if name in slots:
-                    slots[name][layer] = self._host(x).reshape(slots[name][layer].shape)
+                    slots[name][layer] = self._back(x, name, layer, g.shape)
                 else:
                     shape = g.shape if TAGS[name].extent == "element" else ()
                     lines[layer][name] = np.reshape(self._host(x), shape)
@@ -201,7 +203,18 @@ class KernelBackend:
 
     def _host(self, x: Any) -> Array:
         found = np.array(x if self.back is None else self.back(x))
-        return found if found.dtype.kind in "fb" else found.astype(np.float32)
+        return found.astype(np.float32) if found.dtype.name == "bfloat16" else found
+
+    def _back(self, x: Any, slot: str, layer: str, shape: tuple[int, ...]) -> Array:
+        """Return a new array of a slot in the shape of its layer, as it was made of it."""
+        found = self._host(x)
+        if found.shape not in ((math.prod(shape),), shape):
+            msg = (
+                f"{slot} of layer {layer!r} went as an array of shape {(math.prod(shape),)}, "
+                f"and comes back with shape {found.shape}"
+            )
+            raise Fault(SHAPE, msg)
+        return found.reshape(shape)
 
     def _show(self, g: Array, given: Any) -> None:
         """Change the caller's gradient as the function has changed what it was passed."""

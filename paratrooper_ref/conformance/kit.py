@@ -96,9 +96,18 @@ def check(
     ------
     ValueError
         If there is no such algorithm, case or variant, or an expectation is incomplete.
+    TypeError
+        If the backend declares no profile, or another is to be declared and it cannot.
     """
     began = time.perf_counter()
     corpus = corpus or Corpus()
+    declared: object = backend.profile
+    if not isinstance(declared, Profile):
+        msg = (
+            "check needs a backend with a profile, such as Profile(dtype='float32'), got "
+            f"profile={declared!r}"
+        )
+        raise TypeError(msg)
     if profile is not None:
         backend = declaring(backend, profile)
     asked = expectations.read(expect) if isinstance(expect, (str, Path)) else tuple(expect or ())
@@ -108,9 +117,13 @@ def check(
         seconds = max(gate.SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
     held = gate.Gate(backend, dialect=dialect, seconds=seconds)
     results, found = _explained(held, held.run(goldens, progress))
-    results += map(_clocks, loop.loops(
+    for run in loop.loops(
         backend, algorithm, dialect=dialect, only=only, seconds=seconds, progress=progress
-    ) if runs else ())
+    ) if runs else ():
+        results.append(_agreeing(run, found))
+    results = [*map(_of_choice, results)]
+    if not any(result.verdict == DEPARTS for result in results):
+        found = attribute.Explained()
     matched = expectations.match(results, asked, datetime.date.today())
     manifest = corpus.manifest()
     return Report(
@@ -136,20 +149,32 @@ def _explained(
     if found:
         return [replace(r, likes=found.likes) if r in departing else r for r in results], found
     # Nothing explains all: there may be more than one fault, and each case shows its own.
-    alone = {r.case: attribute.likes_of(held.taken[r.case], profile) for r in departing}
+    alone = attribute.likes_of({r.case: held.taken[r.case] for r in results}, profile)
     return [replace(r, likes=alone.get(r.case, r.likes)) for r in results], found
 
 
-def _clocks(run: Result) -> Result:
-    """Return a run; one that departs only as each layer counts its own steps is not asked that.
+def _agreeing(run: Result, found: attribute.Explained) -> Result:
+    """Return a run; where its steps look like what all steps are explained by, like that alone."""
+    established = {like.variant for like in found.likes}
+    likes = [like for like in run.likes if like.variant in established]
+    return replace(run, likes=likes) if likes else run
 
-    The specification has one clock for all, torch one for each parameter: a dialect that shows
-    nowhere but where a layer is frozen.
-    """
-    if run.verdict == DEPARTS and [like.variant for like in run.likes] == [loop.BY_LAYER]:
-        detail = "steps of frozen layers: it counts the steps of each layer apart (a dialect)"
-        return replace(run, verdict=UNSUPPORTED, detail=detail, departure=None, likes=())
-    return run
+
+CHOICES: Final = {
+    loop.BY_LAYER: "steps of frozen layers: it counts the steps of each layer apart (a dialect)",
+    "sgd.dampening_needs_momentum":
+        "dampening without momentum: it has no buffer there, and no dampening (a dialect)",
+}
+"""Dialects of torch, and of all who copy it, that show only in a corner; and how that is said."""
+
+
+def _of_choice(result: Result) -> Result:
+    """Return a result; what departs only by one of those choices is not asked that."""
+    likes = [like.variant for like in result.likes]
+    if result.verdict == DEPARTS and len(likes) == 1 and likes[0] in CHOICES:
+        detail = CHOICES[likes[0]]
+        return replace(result, verdict=UNSUPPORTED, detail=detail, departure=None, likes=())
+    return result
 
 
 def _versions(backend: Backend) -> dict[str, str]:

@@ -47,6 +47,7 @@ from paratrooper_ref.conformance.verdict import (
     Like,
     Result,
     Share,
+    said,
 )
 from paratrooper_ref.conformance.watch import HungError, Watch
 from paratrooper_ref.golden.bits import to_bfloat16
@@ -372,7 +373,7 @@ class _Check:
         except HungError as error:
             run = self._ended(HANGS, str(error))
         except BaseException as error:  # what a backend raises, SystemExit too, is its answer
-            run = self._ended(RAISES, f"{type(error).__name__}: {error}".removesuffix(": "))
+            run = self._ended(RAISES, said(error))
         asked = differences(self.setting, self.published)
         return replace(run, seconds=time.perf_counter() - began, adapted=asked)
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.conformance.backend import Array, Backend
+from paratrooper_ref.conformance.backend import Array, Backend, hyper_of
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import (
     ALIASES,
@@ -39,6 +39,14 @@ class Question:
     slots: tuple[str, ...]
     grads: Mapping[str, Array | None]
     lr: float
+
+    @property
+    def unread(self) -> tuple[str, ...]:
+        """The slots that no step reads: a buffer where momentum is 0 may be kept, or left."""
+        if "u" not in self.slots:
+            return ()
+        momenta = (hyper_of(self.spec, layer)["momentum"] for layer in self.state.params)
+        return () if any(momenta) else ("u",)
 
     @property
     def fresh(self) -> bool:
@@ -100,7 +108,8 @@ def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
     before = backend.read(handle)
     _shown(before, question, profile)
     if state is not None:
-        _read_back(before, params, state)
+        given = {"theta": params, **_arrays(state)}
+        _read_back(before, {k: x for k, x in given.items() if k not in question.unread})
     kept = _Copies(before)
     handle = _or(backend.step(handle, lent_grads, question.lr), handle)
     after = backend.read(handle)
@@ -213,12 +222,12 @@ class _Copies:
 
 
 def _read_back(
-    read: Mapping[str, Mapping[str, Array]], params: Mapping[str, Array], state: Mapping[str, Any]
+    read: Mapping[str, Mapping[str, Array]], given: Mapping[str, Mapping[str, Array]]
 ) -> None:
-    for slot, layers in {"theta": params, **_arrays(state)}.items():
-        for layer, given in layers.items():
+    for slot, layers in given.items():
+        for layer, x in layers.items():
             back = read.get(slot, {}).get(layer)
-            if back is not None and not np.array_equal(np.asarray(back, dtype=given.dtype), given):
+            if back is not None and not np.array_equal(np.asarray(back, dtype=x.dtype), x):
                 raise Fault(LOSES, f"{slot} of layer {layer!r} is read back as another")
 
 
@@ -230,7 +239,7 @@ def _shown(
         raise Fault(LAYERS, "the parameters are not among what is read")
     shown: Shown = {layer: {} for layer in layers}
     for slot in ("theta", *question.slots):
-        if slot not in read:
+        if slot not in read or slot in question.unread:
             continue
         odd = sorted(set(read[slot]) ^ set(layers))
         if odd:

@@ -54,6 +54,15 @@ class Fault(Exception):
         self.verdict, self.detail = verdict, detail
 
 
+def said(error: BaseException) -> str:
+    """Return an exception in one line, even if it cannot say what it is."""
+    try:
+        text = str(error)
+    except BaseException:
+        text = "(it has no text that can be printed)"
+    return f"{type(error).__name__}: {text}".strip().removesuffix(":")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Share:
     """The largest error over bound of a line of a layer, and where it is."""

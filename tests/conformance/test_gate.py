@@ -208,6 +208,41 @@ def test_a_branch_that_is_not_decided_is_unstable_whatever_is_taken() -> None:
     assert gone(Backend(), golden)[0].verdict == CONFORMS
 
 
+def test_an_error_that_cannot_say_what_it_is() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError
+
+    class Raising(Backend):
+        def step(self, *args: Any) -> None:
+            raise Mute
+
+    (found,) = gone(Raising())
+    assert (found.verdict, found.detail) == (RAISES, "Mute: (it has no text that can be printed)")
+
+
+def test_why_a_state_cannot_be_set_is_said() -> None:
+    later = case("adam/late-decimal")
+    backend: Any = Backend(profile=Profile(inject=False))
+    assert gone(backend, later)[0].detail == "its state cannot be set"
+    backend.uninjectable = "m is not found"
+    assert gone(backend, later)[0].detail == "its state cannot be set: m is not found"
+
+
+def test_what_cannot_be_asked_again_is_no_sign_of_what_is_kept() -> None:
+    class Once(Backend):
+        asked = 0
+
+        def start(self, *args: Any) -> Any:
+            self.asked += 1
+            if self.asked > 1:
+                msg = "once"
+                raise Unsupported(msg)
+            return super().start(*args)
+
+    assert gone(Once(), PLAIN)[0].verdict != KEEPS
+
+
 # ------------------------------------------------------------------ hyperparameters
 
 

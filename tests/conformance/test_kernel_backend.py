@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import KernelBackend, Profile, Unsupported, check
-from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT
+from paratrooper_ref.conformance.verdict import (
+    CONFORMS,
+    DEPARTS,
+    DTYPE,
+    GRADIENT,
+    SHAPE,
+    UNSUPPORTED,
+)
 from paratrooper_ref.optimizers import SGD, Adam, Paratrooper, Ranger
 
 SECONDS = 60.0  # a step may take, which may have to be compiled
@@ -301,3 +308,55 @@ def test_one_wrong_line_is_found_and_named(variant: str) -> None:
     )
     assert report.counts[DEPARTS] > 0, str(report)
     assert variant in [like.variant for like in report.likes], str(report)
+
+
+# --- answers of another shape or dtype ----------------------------------------------------------
+
+
+def plain_sgd(theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, dampening: float,
+              nesterov: bool, weight_decay: float) -> Any:
+    """As it is often written: no buffer where there is no momentum."""
+    f = theta.dtype.type
+    g = g + f(weight_decay) * theta
+    if momentum == 0:
+        return theta - f(lr) * g, u
+    u = g if t == 1 else f(momentum) * u + f(1 - dampening) * g
+    return theta - f(lr) * (g + f(momentum) * u if nesterov else u), u
+
+
+def altered(how: Callable[[Any], Any]) -> KernelBackend:
+    """Return a function whose parameters come back altered."""
+    def sgd(theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, dampening: float,
+            nesterov: bool, weight_decay: float) -> Any:
+        new, u = plain_sgd(theta, g, u, t, lr, momentum, dampening, nesterov, weight_decay)
+        return how(new), u
+
+    return KernelBackend(sgd)
+
+
+@pytest.mark.parametrize(
+    ("how", "verdict"),
+    [
+        (lambda x: x[:, None], SHAPE),
+        (lambda x: np.append(x, x), SHAPE),
+        (lambda x: x[:1], SHAPE),
+        (lambda x: x + 5j, DTYPE),
+        (lambda x: x.astype(int), DTYPE),
+        (lambda x: x.astype(float), DTYPE),
+        (lambda x: x.astype(object), DTYPE),
+    ],
+)
+def test_another_shape_or_dtype_is_seen(how: Callable[[Any], Any], verdict: str) -> None:
+    """Neither is made to fit."""
+    report = check(altered(how), "sgd", only="sgd/plain-*", runs=False)
+    assert set(report.counts) == {verdict}
+
+
+def test_a_buffer_that_nobody_reads_may_be_left() -> None:
+    """Without momentum; that it then has no dampening is a choice of torch, and said so."""
+    report = check(KernelBackend(plain_sgd), "sgd")
+    assert report.ok
+    left = {r.case: r.detail for r in report.results if r.verdict == UNSUPPORTED}
+    assert set(left) == {"sgd/descent-decimal", "sgd/descent-dyadic"}
+    assert all("no dampening (a dialect)" in detail for detail in left.values())
+    assert not report.likes

@@ -91,6 +91,30 @@ class Rounding(ReferenceBackend):
         return rounded
 
 
+def test_doubles_that_pass_through_single_precision_are_told_as_that() -> None:
+    """Worked on in float32, kept in float64; with a known variant besides, both are told."""
+    report = check(Inside("float64"), "adamw", runs=False)
+    assert not report.ok
+    assert report.fits is not None
+    assert (report.fits.dtype, report.fits.stored("m").name) == ("float32", "float64")
+    assert check(Inside("float64"), "adamw", runs=False, profile=report.fits).ok
+    both = check(Inside("float64", variant="adamw.decay_after_step"), "adamw", runs=False)
+    assert [like.variant for like in both.likes] == ["adamw.decay_after_step"]
+    assert both.fits == report.fits
+
+
+class Inside(ReferenceBackend):
+    """Steps in single precision between arrays of doubles."""
+
+    def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+        self.dtype = np.dtype("float32")
+        return super().start(spec, params, state)
+
+    def read(self, handle: Any) -> Any:
+        found = super().read(handle)
+        return {slot: {k: x.astype(float) for k, x in of.items()} for slot, of in found.items()}
+
+
 # ------------------------------------------------------------------ what is wrong is named
 
 
@@ -113,6 +137,24 @@ def test_a_variant_is_named_and_so_is_its_line(variant: str, algorithm: str, lin
     shown = check(ReferenceBackend("float32", variant=variant, probes=True), algorithm)
     first = {r.departure.at.tag for r in shown.failed if r.departure}
     assert first == {line}
+
+
+def test_a_name_that_a_conforming_case_rules_out_is_not_told() -> None:
+    """There may be two faults where no one explains all, but none that conforming cases refute."""
+    report = check(Sometimes(), "adamw", runs=False)
+    told = {like.variant for r in report.failed for like in r.likes}
+    assert report.counts[DEPARTS] == 2
+    assert not told
+
+
+class Sometimes(ReferenceBackend):
+    """Forgets the decay in two cases, and has it in others."""
+
+    def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+        handle = super().start(spec, params, state)
+        if handle.state.t == 7:
+            handle.optimizer = with_hyper(handle.optimizer, {"weight_decay": 0.0})
+        return handle
 
 
 @pytest.mark.parametrize("name", ["lr", "beta1", "beta2", "eps", "weight_decay", "alpha"])
@@ -278,3 +320,7 @@ def test_a_profile_that_cannot_be_set_is_said() -> None:
     assert check(Shut(), "sgd", profile=Profile(dtype="float32"), **only).ok
     with pytest.raises(TypeError, match="whose profile can be set"):
         check(Shut(), "sgd", profile=Profile(dtype="float64"), **only)
+    backend: Any = ReferenceBackend()
+    backend.profile = "float32"
+    with pytest.raises(TypeError, match="a backend with a profile, such as"):
+        check(backend, "sgd", **only)
