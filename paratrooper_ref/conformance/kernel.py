@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.conformance.arguments import matters
+from paratrooper_ref.conformance.arguments import NAMES, matters
 from paratrooper_ref.conformance.backend import (
     Array,
     Grads,
@@ -35,6 +35,7 @@ from paratrooper_ref.conformance.verdict import SHAPE, Fault
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.optimizers.state import SLOTS
 
 UNIVERSAL: Final = ("theta", "g", "t", "lr")
 """What every function may name, beside slots and hyperparameters."""
@@ -60,10 +61,11 @@ class KernelBackend:
     ----------
     fn : callable
         Called by keyword with what its signature names: "theta", "g" and slots ("m", "v", "u",
-        "slow") as arrays of one axis, "t" (from 1), "lr" (the step's) and hyperparameters as
-        Python numbers.  It returns a mapping of the new arrays, or a sequence of them in the
-        order of theta and the slots that it names, or None if it has changed its arguments.
-        Further items of a mapping are tagged lines, to tell where a step first departs.
+        "slow") as arrays of one axis, "t" (from 1), "lr" (the step's) and hyperparameters, also
+        by other usual names such as "wd", as Python numbers.  It returns a mapping of the new
+        arrays, or a sequence of them in the order of theta and the slots that it names, or None
+        if it has changed its arguments.  Further items of a mapping are tagged lines, to tell
+        where a step first departs.
     to : callable, optional
         ``to(array, dtype)`` makes what the function takes of a NumPy array; ``dtype`` is the
         name of the slot's, and bfloat16 numbers come as float32.  ``jax.numpy.array`` is one.
@@ -107,6 +109,7 @@ class KernelBackend:
         self.profile = profile or Profile(dtype=dtype)
         self.name = name or f"kernel {getattr(fn, '__name__', type(fn).__name__)}"
         self.named = _named(fn)
+        self.meant = {name: _meaning(name) for name in self.named}
         for dtype in (self.profile.dtype, *self.profile.slots.values()):
             if dtype not in NUMPY and to is None:
                 msg = (
@@ -121,7 +124,7 @@ class KernelBackend:
         """Return the arrays that a function without state is called with."""
         optimizer = optimizer_of(spec)
         for layer in params:
-            known = (*self.named, *self.fixed)
+            known = (*self.meant.values(), *self.fixed)
             unnamed = tuple(name for name in optimizer.hyper(layer) if name not in known)
             lacking = matters(optimizer, layer, unnamed)
             if lacking is not None:
@@ -155,7 +158,7 @@ class KernelBackend:
                 hyper["warmup"] = warmup
             arrays = {slot: self._device(slots[slot][layer].copy(), slot) for slot in slots}
             given = hyper | arrays | {"g": self._device(g, "g")}
-            asked = {name: given[name] for name in self.named if name in given}
+            asked = {name: given[meant] for name, meant in self.meant.items() if meant in given}
             found = self._found(self.fn(**asked), arrays)
             self._show(g, given["g"])
             lines[layer] = {}
@@ -166,6 +169,12 @@ class KernelBackend:
                     shape = g.shape if TAGS[name].extent == "element" else ()
                     lines[layer][name] = np.reshape(self._host(x), shape)
         return replace(handle, slots=slots, t=t, warmup=warmup, lines=lines)
+
+    @property
+    def ungiven(self) -> tuple[str, ...]:
+        """Arguments that have a default, and that nothing is known of to give them."""
+        known = {*UNIVERSAL, *SLOTS, *NAMES}
+        return tuple(name for name, meant in self.meant.items() if meant not in known)
 
     def read(self, handle: Handle) -> Slots:
         """Return parameters, and the slots that the function names."""
@@ -259,6 +268,13 @@ def _named(fn: Callable[..., Any]) -> tuple[str, ...]:
         )
         raise ValueError(msg)
     return tuple(p.name for p in parameters)
+
+
+def _meaning(name: str) -> str:
+    """Return the hyperparameter that an argument is by another name, or the name."""
+    if name in (*UNIVERSAL, *SLOTS, *NAMES):
+        return name
+    return next((hyper for hyper, names in NAMES.items() if name in names), name)
 
 
 def _container(profile: Profile, slot: str) -> np.dtype[Any]:

@@ -132,6 +132,7 @@ def check(
         total=len(there), results=results, expected=matched.expected,
         problems=matched.problems, likes=found.likes, constants=found.constants,
         fits=found.profile, versions=_versions(backend),
+        ungiven=tuple(getattr(backend, "ungiven", ())),
         seconds=time.perf_counter() - began,
     )
 

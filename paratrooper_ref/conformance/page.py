@@ -34,6 +34,8 @@ from paratrooper_ref.variants import VARIANTS
 SLOWEST: Final = 5
 WORST: Final = "Worst error over bound of what conforms"
 VERSIONS: Final = "Versions"
+ADAPTED: Final = "Asked with what it has"
+UNGIVEN: Final = "Arguments that were never given"
 FEW: Final = 10  # columns that need not be spread over the page
 OPEN: Final = 100  # cases up to which the map of all lines is unfolded
 CANOPY: Final = "M2 11a10 9 0 0 1 20 0c-2-2-5-2-6.7 0-1.8-2-4.8-2-6.6 0C7 9 4 9 2 11z"
@@ -216,9 +218,16 @@ def _facts(report: Report) -> Markup:
     if skipped:
         steps = join([_count(skipped), f" {_plural('step', skipped)}"])
         facts.append(("Not asked in cases that conform", steps))
+    if report.ran:
+        facts.append(("Compared", ", ".join(report.compared) or "nothing"))
+    if report.adapted:
+        asked = join([f"{what} ({n} cases)" for what, n in report.adapted.most_common()], ", ")
+        facts.append((ADAPTED, asked))
+    if report.ungiven:
+        facts.append((UNGIVEN, ", ".join(report.ungiven)))
     rows = [
         tag("div", tag("dt", name), tag("dd", tag("bdi", said)),
-            class_="two" if name in (WORST, VERSIONS) else None)
+            class_="two" if name in (WORST, VERSIONS, ADAPTED, UNGIVEN) else None)
         for name, said in facts
     ]
     digest = tag(

@@ -56,7 +56,9 @@ class Report:
     versions : mapping of str to str
         Of what ran.
     dialect : str or None
-        The variant that the backend is held to.
+        The variant, or several, that the backend is held to.
+    ungiven : sequence of str
+        Arguments of the backend's that no case has set: what they do was not looked at.
     seconds : float
 
     Examples
@@ -77,6 +79,7 @@ class Report:
     results: Sequence[Result]
     only: str = "*"
     dialect: str | None = None
+    ungiven: Sequence[str] = ()
     expected: Mapping[str, Expectation] = field(default_factory=dict)
     problems: Sequence[str] = ()
     likes: Sequence[Like] = ()
@@ -188,6 +191,8 @@ class Report:
         if self.adapted:
             asked = (f"{what} ({n} cases)" for what, n in self.adapted.most_common())
             lines.append(f"asked with what it has: {', '.join(asked)}")
+        if self.ungiven:
+            lines.append(f"never given, as no hyperparameter is it: {', '.join(self.ungiven)}")
         parts = sum(r.of - r.steps for r in self.results if r.verdict == CONFORMS)
         if parts:
             lines.append(f"{parts} steps of cases that conform could not be asked")
@@ -243,6 +248,7 @@ class Report:
             "expected": {case: _expected(e) for case, e in sorted(self.expected.items())},
             "problems": list(self.problems),
             "compared": self.compared,
+            "ungiven": list(self.ungiven),
             "worst": None if worst is None else vars(worst),
             "likes": [vars(like) for like in self.likes],
             "fits": None if self.fits is None else self.fits.spec(),

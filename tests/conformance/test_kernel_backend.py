@@ -360,3 +360,16 @@ def test_a_buffer_that_nobody_reads_may_be_left() -> None:
     assert set(left) == {"sgd/descent-decimal", "sgd/descent-dyadic"}
     assert all("no dampening (a dialect)" in detail for detail in left.values())
     assert not report.likes
+
+
+def test_other_names_are_known_and_what_is_never_given_is_said() -> None:
+    def sgd(theta: Any, g: Any, u: Any, t: int, learning_rate: float, mu: float, dampening: float,
+            nesterov: bool, wd: float = 0.0, decay: float = 0.0) -> Any:
+        return plain_sgd(theta, g, u, t, learning_rate, mu, dampening, nesterov, wd)
+
+    backend = KernelBackend(sgd)
+    report = check(backend, "sgd", runs=False)
+    assert report.ok
+    assert not report.adapted
+    assert report.ungiven == backend.ungiven == ("decay",)
+    assert "never given, as no hyperparameter is it: decay" in str(report)

@@ -182,6 +182,7 @@ MANY = {
         result(f"h/{NASTY}", UNSUPPORTED, detail=NASTY),
         result(f"i/{NASTY}", "a new verdict", 0.5, detail=NASTY),
         backend=NASTY, algorithm=NASTY, tier=NASTY, only=NASTY, dialect=NASTY, problems=[NASTY],
+        ungiven=[NASTY],
         versions={NASTY: NASTY}, expected={f"i/{NASTY}": replace(
             EXPECTED, reason=NASTY, link="data:text/html,<script>alert(1)</script>",
         )},
@@ -279,6 +280,16 @@ def test_what_others_say_is_text() -> None:
     assert heading.text() == spelled
     assert root.text("style", "script").count(spelled) > 20
     page(MANY["nasty"]).encode("utf-8")
+
+
+def test_what_was_not_asked_is_said(checked: Report) -> None:
+    """Arguments that nobody gave, and hyperparameters that a backend lacks."""
+    asked = replace(checked.results[0], adapted={"l2": 0.0})
+    report = replace(checked, ungiven=["decay"], results=[asked, *checked.results[1:]])
+    facts = {dt.text(): dd.text() for dt, dd in pairwise(tree(report).all("dt", "dd"))}
+    assert facts["Arguments that were never given"] == "decay"
+    assert facts["Asked with what it has"] == "l2=0.0 (1 cases)"
+    assert facts["Compared"] == ", ".join(report.compared)
 
 
 def test_links_lead_to_the_web_or_are_text() -> None:
