@@ -190,12 +190,18 @@ def _inner() -> st.SearchStrategy[str]:
 def _own(optimizer: Optimizer, fixed: Mapping[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     """Draw what one layer has to itself: as groups of parameters have it."""
     options: list[dict[str, Any]] = [{"weight_decay": 0.0}, {"weight_decay": 0.25}]
-    lr = optimizer.hyper()["lr"]
-    if lr:
-        options.append({"lr": lr / 4})
+    hyper = optimizer.hyper()
+    if hyper["lr"]:
+        options.append({"lr": hyper["lr"] / 4})
     if any("adapt" in parameters(rule) for rule in optimizer.stages()):
         options.append({"adapt": False})
-    return st.sampled_from([o for o in options if not o.keys() & fixed.keys()] or [{}])
+    admitted = [o for o in options if not o.keys() & fixed.keys()] or [{}]
+    others = {"k": hyper["k"] + 1, "alpha": 0.25} if "k" in hyper else {}  # none that are shared
+    others = {name: x for name, x in others.items() if name not in fixed}
+    if not others:
+        return st.sampled_from(admitted)
+    apart: list[dict[str, Any]] = [{}, *({name: x} for name, x in others.items()), others]
+    return st.builds(dict.__or__, st.sampled_from(admitted), st.sampled_from(apart))
 
 
 # ---------------------------------------------------------------------------- layers and numbers

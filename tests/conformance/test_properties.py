@@ -22,6 +22,7 @@ from paratrooper_ref.conformance.follow import Failed, Run
 from paratrooper_ref.conformance.machine import machine
 from paratrooper_ref.conformance.properties import PROPERTIES, NothingRan, Tally, examine
 from paratrooper_ref.optimizers import OPTIMIZERS, SGD, State
+from tests.conformance.faults.layers import SharesHyper
 from tests.conformance.faulty import FAULTS, Declines, Honest, SharesRate
 
 ALGORITHMS: Final = sorted(OPTIMIZERS)
@@ -208,6 +209,15 @@ def test_a_rate_that_layers_should_not_share_is_found() -> None:
     """Layers have rates of their own, now and then."""
     with pytest.raises(AssertionError, match="first departs: theta"):
         examine(SharesRate("float32"), "adamw", settings=some(400), replays="/nowhere/at/all")
+
+
+@pytest.mark.parametrize(("shared", "line"), [("k", "theta|slow"), ("alpha", "slow")])
+def test_a_synchronisation_that_layers_should_not_share_is_found(shared: str, line: str) -> None:
+    """Layers have periods and step sizes of their own, now and then."""
+    with pytest.raises(AssertionError, match=f"first departs: {line}"):
+        examine(
+            SharesHyper(shared=shared), "ranger", settings=some(1000), replays="/nowhere/at/all"
+        )
 
 
 class Shares(ReferenceBackend):

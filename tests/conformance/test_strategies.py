@@ -174,6 +174,28 @@ INTERESTING: dict[str, Any] = {
 }
 
 
+@pytest.mark.parametrize("name", ["k", "alpha"])
+@pytest.mark.parametrize("algorithm", ["lookahead", "ranger", "rangerlars", "paratrooper"])
+def test_layers_synchronise_in_their_own_way(algorithm: str, name: str) -> None:
+    """Some have another period or step size than the optimizer, and reach a synchronisation."""
+
+    def reached(example: Example) -> bool:
+        optimizer = build(example.spec)
+        shared = optimizer.hyper()
+        for layer in example.spec.get("layers", {}):
+            hyper = optimizer.hyper(layer)
+            for t, step in enumerate(example.steps, start=example.state.t + 1):
+                due = t % hyper["k"] == 0 and (name == "alpha" or t % shared["k"])
+                if due and hyper[name] != shared[name] and step.grads.get(layer) is not None:
+                    return True
+        return False
+
+    find(
+        strategies.examples(algorithm), reached,
+        settings=settings(max_examples=500, phases=[Phase.generate]),
+    )
+
+
 def own(example: Example) -> list[dict[str, Any]]:
     """Return what layers have to themselves."""
     return list(example.spec.get("layers", {}).values())
