@@ -203,21 +203,17 @@ class Rule:
     def __init__(self, spec: Json, reals: Reals) -> None:
         self.reals = reals
         name, hyper, own = settings(spec)
-        self.k: int | None = None
-        self.alpha = 1.0
+        self.slow: Json = {key: hyper[key] for key in ("k", "alpha") if key in hyper}
         if name == "lookahead":
-            self.k, self.alpha = hyper["k"], hyper["alpha"]
             name, hyper, inner = settings(hyper["inner"])
             own = {**inner, **own}
-        elif "k" in hyper:
-            self.k, self.alpha = hyper["k"], hyper["alpha"]
         self.name, self.hyper, self.own = name, hyper, own
 
     @property
     def slots(self) -> set[str]:
         """Name the state that a layer keeps."""
         buffers = {"u"} if self.name in ("sgd", "lars") else {"m", "v"}
-        return {*buffers, *(("slow",) if self.k else ())}
+        return {*buffers, *(("slow",) if self.slow else ())}
 
     # one step of the model
 
@@ -277,10 +273,11 @@ class Rule:
             lines["update"] = update
             theta = [x - y for x, y in zip(theta, update, strict=True)]
         lines["theta"] = theta
-        if self.k:
+        if self.slow:
             lines["fast"] = theta
-            if t % self.k == 0:
-                a = number(self.alpha)
+            slower = {**self.slow, **own}
+            if t % slower["k"] == 0:
+                a = number(slower["alpha"])
                 slow = [(1 - a) * x + a * y for x, y in zip(given["slow"], theta, strict=True)]
                 lines["slow"] = lines["theta"] = slow
         return lines

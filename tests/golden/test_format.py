@@ -520,14 +520,15 @@ def test_lines_are_there_where_the_page_says() -> None:
     there = conditions()
     seen: dict[str, set[bool]] = {tag: set() for tag in TAGS}
     for golden, step in steps():
-        names, hyper = outer_and_inner(golden)
+        names, _ = outer_and_inner(golden)
         for layer, lines in step.lines.items():
             if step.inputs[layer]["g"] is None:
                 assert not lines
                 continue
             rectified = lines.get("rectified") is True
             moving = "rectified" not in lines or rectified or goes_by(golden, step) != "none"
-            syncs = step.t % hyper.get("k", step.t + 1) == 0
+            k = golden.optimizer.hyper(layer).get("k", step.t + 1)
+            syncs = step.t % k == 0
             facts = (moving, rectified, syncs)
             has = {tag for tag in TAGS if any(there[tag](name, *facts) for name in names)}
             for tag in TAGS:
