@@ -14,6 +14,7 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.gate import Taken, with_hyper
+from paratrooper_ref.conformance.habits import Habit, habits
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import Constant, Like
 from paratrooper_ref.optimizers import Optimizer
@@ -30,8 +31,8 @@ NUDGE: Final = 2.0**-20  # share of a constant by which it is moved to see what 
 ERRORS: Final = (ArithmeticError, LookupError, NameError, TypeError, ValueError, AttributeError)
 
 
-Hypothesis = tuple[Variant, ...]
-"""Variants that are there together."""
+Hypothesis = tuple[Variant | Habit, ...]
+"""What is there together."""
 
 
 class Explained(NamedTuple):
@@ -62,7 +63,9 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
         return Explained()
     right = _right(steps)
     known = [v for v in known_variants(steps) if not lines_of(v) <= right]
-    if likes := _explaining([(v,) for v in known], steps, profile):
+    ways = list(habits({step.optimizer for step in steps}))
+    candidates: list[Variant | Habit] = [*known, *ways]
+    if likes := _explaining([(v,) for v in candidates], steps, profile):
         return Explained(likes)
     if found := constants(steps, profile):
         return Explained(constants=found)
@@ -72,8 +75,8 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
         again = sorted((_under(step, other) for step in steps), key=lambda step: -step.worst)
         if likes := _explaining([(v,) for v in known], again, other):
             return Explained(likes, profile=other)
-    alone = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= right]
-    if likes := _explaining([(e,) for e in alone], steps, profile):
+    changes = [e for e in edits(steps[0].optimizer) if not lines_of(e) <= right]
+    if likes := _explaining([(e,) for e in changes], steps, profile):
         return Explained(likes)
     left = [v for v in known if not lines_of(v) & right]
     pairs: list[Hypothesis] = list(itertools.combinations(left, 2))
@@ -133,18 +136,23 @@ def likes_of(
 
     A variant that some step which conforms rules out is none of them.
     """
-    found = {}
+    found: dict[str, list[Like]] = {}
+    ways = list(habits({step.optimizer for taken in cases.values() for step in taken}))
     conforming = [step for taken in cases.values() for step in taken if step.worst <= 1]
-    stands: dict[str, bool] = {}
+    stands: dict[Variant | Habit, bool] = {}
     for case, taken in cases.items():
         steps = sorted(taken, key=lambda step: -step.worst)
         if not steps or steps[0].worst <= 1:
             continue
-        found[case] = _explaining([(v,) for v in known_variants(steps)], steps, profile)
-        for like in found[case]:
-            if like.variant not in stands:
-                stands[like.variant] = _stands((VARIANTS[like.variant],), conforming, profile)
-    return {case: [x for x in likes if stands[x.variant]] for case, likes in found.items()}
+        found[case] = []
+        candidates: list[Variant | Habit] = [*known_variants(steps), *ways]
+        for known in candidates:
+            for like in _explaining([(known,)], steps, profile):
+                if known not in stands:
+                    stands[known] = _stands((known,), conforming, profile)
+                found[case] += [like] if stands[known] else []
+        found[case].sort(key=lambda like: like.misfit)
+    return found
 
 
 def _stands(hypothesis: Hypothesis, conforming: list[Taken], profile: Profile) -> bool:
@@ -195,26 +203,32 @@ def _like(hypothesis: Hypothesis, worst: float) -> Like:
     )
 
 
-def _as(hypothesis: Hypothesis, optimizer: Optimizer) -> Optimizer | None:
-    """Return an optimizer as a hypothesis has it; None if it cannot be so."""
+def _as(hypothesis: Hypothesis, step: Taken) -> Optimizer | None:
+    """Return the optimizer of a step as a hypothesis has it; None if it cannot be so."""
+    optimizer = step.optimizer
     try:
-        for variant in hypothesis:
-            if variant.fits(optimizer):
-                optimizer = changed(optimizer, variant)
+        for known in hypothesis:
+            if isinstance(known, Habit):
+                shapes = {k: np.shape(x) for k, x in step.question.state.params.items()}
+                optimizer = known.told(optimizer, shapes)
+            elif known.fits(optimizer):
+                optimizer = changed(optimizer, known)
     except VariantError:
         return None
     return optimizer
 
 
-def lines_of(variant: Variant) -> frozenset[str]:
-    """Return what the lines are about that a variant changes.
+def lines_of(known: Variant | Habit) -> frozenset[str]:
+    """Return what the lines are about that a variant changes; a habit changes none.
 
     Examples
     --------
     >>> lines_of(VARIANTS["adam.eps_hat"])
     frozenset({'denominator'})
     """
-    heads = (was.partition(" = ")[0].split(" ")[0] for was, _ in variant.changes)
+    if isinstance(known, Habit):
+        return frozenset()
+    heads = (was.partition(" = ")[0].split(" ")[0] for was, _ in known.changes)
     return frozenset("branch" if head in ("if", "elif") else head for head in heads)
 
 
@@ -222,7 +236,7 @@ def misfit(hypothesis: Hypothesis, steps: Sequence[Taken], profile: Profile) -> 
     """Return the largest error over bound, as if a hypothesis were what is published."""
     worst = 0.0
     for step in steps:
-        other = _as(hypothesis, step.optimizer)
+        other = _as(hypothesis, step)
         worst = max(worst, math.inf if other is None else _off(other, step, profile))
         if worst > 1:
             break
@@ -260,8 +274,8 @@ def stretch_of(profile: Profile) -> float:
 
 def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
     """Return whether plain doubles do not rule a hypothesis out."""
-    other = _as(hypothesis, step.optimizer)
-    if other is None or (other is step.optimizer and step.worst > 1):
+    other = _as(hypothesis, step)
+    if other is None or (other == step.optimizer and step.worst > 1):
         return False
     try:
         names = _doubles(other, step)

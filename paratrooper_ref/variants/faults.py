@@ -252,6 +252,21 @@ FAULTS: Final[dict[str, Fault]] = {
             where="layers with hyperparameters of their own",
         ),
         Fault(
+            name="layers.vectors_not_adapted",
+            what="has no trust ratio for layers of one axis, whatever it is told",
+            seen="open_lars, and code that leaves biases and gains out",
+            link="https://pypi.org/project/open-lars/",
+            check="departs",
+            where="layers of one axis or none",
+        ),
+        Fault(
+            name="layers.vectors_not_decayed",
+            what="has no decay for layers of one axis, whatever it is told",
+            seen="a mutant: code that leaves biases and gains out",
+            check="departs",
+            where="layers of one axis or none",
+        ),
+        Fault(
             name="layers.decay_of_last",
             what="decays the last layer alone",
             seen="Ranger21: decay stands behind the loop over the parameters",

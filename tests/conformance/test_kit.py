@@ -12,6 +12,7 @@ import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Report, Unsupported, check
 from paratrooper_ref.conformance.gate import Gate, cases, names, with_hyper
+from paratrooper_ref.conformance.page import page
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -324,3 +325,35 @@ def test_a_profile_that_cannot_be_set_is_said() -> None:
     backend.profile = "float32"
     with pytest.raises(TypeError, match="a backend with a profile, such as"):
         check(backend, "sgd", **only)
+
+
+@pytest.mark.parametrize(
+    ("name", "algorithm", "change"),
+    [
+        ("layers.hyper_shared", "adamw", lambda o, shapes: replace(o, layers=())),
+        ("layers.hyper_shared", "ranger", lambda o, shapes: replace(o, layers=tuple(
+            (k, tuple((n, v) for n, v in own if n != "alpha")) for k, own in o.layers
+        ))),
+        ("layers.vectors_not_adapted", "lars", lambda o, shapes: o.for_layers(
+            {k: {"adapt": False} for k, s in shapes.items() if len(s) <= 1}
+        )),
+        ("layers.vectors_not_decayed", "adamw", lambda o, shapes: o.for_layers(
+            {k: {"weight_decay": 0.0} for k, s in shapes.items() if len(s) <= 1}
+        )),
+    ],
+)
+def test_habits_are_named(name: str, algorithm: str, change: Any) -> None:
+    """What is done with layers whatever is said of them, at whatever hyperparameters."""
+
+    class Habitual(ReferenceBackend):
+        def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+            handle = super().start(spec, params, state)
+            shapes = {k: x.shape for k, x in params.items()}
+            handle.optimizer = change(handle.optimizer, shapes)
+            return handle
+
+    report = check(Habitual("float32"), algorithm, runs=False)
+    assert report.counts[DEPARTS]
+    assert name in {like.variant for like in report.likes}
+    assert f"{name} (adapter fault)" in str(report)
+    assert "<b>" + name in page(report)

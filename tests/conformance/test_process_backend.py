@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from paratrooper_ref.conformance import ProcessBackend, Profile, Unsupported, check
+from paratrooper_ref.conformance import ProcessBackend, Profile, Report, Unsupported, check
 from paratrooper_ref.conformance import program as program_module
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.process import PROTOCOL
 from paratrooper_ref.conformance.program import ProcessError, ReportedError
-from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, HANGS, RAISES
+from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, HANGS, RAISES, UNSUPPORTED
 from paratrooper_ref.conformance.watch import HungError
 from paratrooper_ref.conformance.words import DIGITS, from_words, in_memory, to_words
 from paratrooper_ref.golden.corpus import Corpus
@@ -164,13 +164,19 @@ def test_the_session_is_what_the_kit_asks(running: Callable[..., ProcessBackend]
             backend.read(second)
 
 
+def unasked(report: Report) -> set[str]:
+    """Return why cases could not be asked; all others conform."""
+    assert set(report.counts) <= {CONFORMS, UNSUPPORTED}
+    return {r.detail for r in report.results if r.verdict == UNSUPPORTED}
+
+
 def test_the_runner_of_the_page_conforms(running: Callable[..., ProcessBackend]) -> None:
     """On every case of SGD; and it does not once a line of it is wrong."""
     with running(RUNNER) as backend:
         assert (backend.name, backend.profile) == ("SGD in Python", Profile(dtype="float64"))
         report = check(backend, "sgd")
     assert report.ok, str(report)
-    assert report.counts == {CONFORMS: report.total}
+    assert unasked(report) <= {"has no reload"}
     wrong = RUNNER.replace("(1 - dampening)", "1")
     with running(wrong, name="wrong") as backend:
         assert check(backend, "sgd").counts[DEPARTS] > 0
@@ -266,7 +272,7 @@ def test_c_conforms(tmp_path: Path, dtype: str, flags: tuple[str, ...]) -> None:
         assert backend.profile == Profile(dtype=dtype)
         report = check(backend, "paratrooper")
         assert report.ok, str(report)
-        assert report.counts == {CONFORMS: 64}
+        assert unasked(report) <= {"has no reload"}
         assert report.worst is not None
         assert report.worst.share > 0.5  # the bound has no room to spare
         if flags != CHECKED:
@@ -315,7 +321,7 @@ MISTAKES = [
     ("/ l->s[i] + decay * l->theta[i]", "/ l->s[i]", "cap-decimal", "direction"),
     ("/ correction + decay * l->theta[i]", "/ correction", "plain-decimal", "direction"),
     ("correction = 1 - beta1_t", "correction = 1", "plain-decimal", "direction"),
-    ("h->scheduled ? 10 :", "h->scheduled ? 100 :", "plain-decimal", "trust_ratio"),
+    ("h->scheduled ? 10 :", "h->scheduled ? 100 :", "plain-decimal", "cap"),
     ("l->cap = 1 / (r * b)", "l->cap = 10", "below-1-decimal", "cap"),
     ("(real)l->hyper.lower", "1", "lower-decimal", "trust_ratio"),
     (
@@ -325,7 +331,7 @@ MISTAKES = [
     ),
     ("return sqrt(sum)", "return sum", "cap-dyadic", "trust_ratio"),
     ("weights == 0 ||", "0 ||", "lower-decimal", "trust_ratio"),
-    (" || !l->hyper.adapt", "", "layers-decimal", "theta"),
+    (" || !l->hyper.adapt", "", "layers-decimal", "trust_ratio"),
     ("lr * ratio * l->d[i]", "lr * l->d[i]", "cap-decimal", "theta"),
     ('number(member(at, "lr"))', 'number(member(request, "lr"))', "layers-decimal", ""),
     ("t % h->k == 0", "t % (h->k + 1) == 0", "sync-decimal", ""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -96,6 +96,57 @@ class SharesHyper(Honest):
             golden.optimizer.hyper(layer).get(self.shared) != golden.optimizer.hyper()[self.shared]
             for layer in golden.layers
         )
+
+
+class SparesVectors(Honest):
+    """Something, here nothing, is switched off for layers of one axis or none."""
+
+    off: ClassVar[dict[str, Any]] = {}
+
+    def start(self, spec: Spec, params: Params, state: Given = None) -> Any:
+        """Switch it off."""
+        handle = super().start(spec, params, state)
+        handle.optimizer = handle.optimizer.for_layers(
+            {layer: self.off for layer, x in params.items() if x.ndim <= 1}
+        )
+        return handle
+
+    def visible(self, golden: Golden) -> bool:
+        """Return whether there is such a layer, and it shows."""
+        return any(
+            len(golden.layers[k]) <= 1 and self.shows(golden, step, k)
+            for step in golden.steps for k in moving(golden, step)
+        )
+
+    def shows(self, golden: Golden, step: Step, layer: str) -> bool:
+        """Return whether a step of a layer is another without."""
+        return False
+
+
+class NeverAdapts(SparesVectors):
+    """No trust ratio."""
+
+    verdict = DEPARTS
+    of = ("layers.vectors_not_adapted",)
+    off: ClassVar[dict[str, Any]] = {"adapt": False}
+
+    def shows(self, golden: Golden, step: Step, layer: str) -> bool:
+        """Return whether the ratio is not 1."""
+        lines: Any = step.lines[layer]
+        return bool(np.any(lines["trust_ratio"].hi != 1) and np.any(lines["update"].hi))
+
+
+class NeverDecays(SparesVectors):
+    """No decay."""
+
+    verdict = DEPARTS
+    of = ("layers.vectors_not_decayed",)
+    off: ClassVar[dict[str, Any]] = {"weight_decay": 0.0}
+
+    def shows(self, golden: Golden, step: Step, layer: str) -> bool:
+        """Return whether there is one, and weights."""
+        decays = golden.optimizer.hyper(layer)["weight_decay"]
+        return bool(decays and golden.state(step).params[layer].any())
 
 
 class DecaysLast(Honest):

@@ -243,6 +243,18 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
             for name, line in (("alpha", "slow"), ("k", "theta"))
         ),
     ),
+    "layers.vectors_not_adapted": (
+        Trial(
+            wrong=layers.NeverAdapts, algorithm="lars", lines=("trust_ratio",),
+            cases=(*USUAL, "ratios-d*", "no-momentum-d*"),
+        ),
+    ),
+    "layers.vectors_not_decayed": (
+        Trial(
+            wrong=layers.NeverDecays, algorithm="adamw", lines=("direction",),
+            cases=(*USUAL, "zero-weights-d*"),
+        ),
+    ),
     "layers.decay_of_last": (
         Trial(
             wrong=layers.DecaysLast, algorithm="adamw", lines=("direction",),
