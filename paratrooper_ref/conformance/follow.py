@@ -23,11 +23,22 @@ from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Uns
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, Shown, container, look
+from paratrooper_ref.conformance.take import (
+    Question,
+    Shown,
+    _arrays,
+    _Copies,
+    _other,
+    _other_state,
+    _tables,
+    container,
+    look,
+)
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
     HANGS,
+    INPUT,
     KEEPS,
     LOSES,
     RAISES,
@@ -189,7 +200,8 @@ class Run:
         at = self._followed[handle]
         question = self._question(at.shown, grads, lr)
         held = self._held(question, at.real, at.slack, at.error, at.going.kept)
-        seen = self._call(look, at.going, question)
+        shown, fault = self._call(look, at.going, question)
+        seen = shown, fault or at.going.changed()
         taken = self._judged(question, at.real, held, seen, at.error)
         at.go_on(taken, held, self.judge)
         return taken
@@ -303,17 +315,35 @@ class Held:
 
 
 class _Going:
-    """A backend that goes on with what it has where it is asked to start."""
+    """A backend that goes on with what it has where it is asked to start.
+
+    What it was given at its start has to stay as it was, whatever it is asked from there on.
+    """
 
     def __init__(self, backend: Backend, question: Question) -> None:
         self.backend, self.name, self.profile = backend, backend.name, backend.profile
         params, state = _given(question, backend.profile)
-        self.handle = backend.start(question.spec, params, state)
+        self._inputs = _Copies({"theta": params, **_arrays(state)})
+        lent, lent_state = dict(params), state and _tables(state)
+        self.handle = backend.start(question.spec, lent, lent_state)
         self.look()
+        if other := _other(lent, params):
+            raise Fault(INPUT, f"the mapping of parameters has {other} after the start")
+        if other := _other_state(lent_state or {}, state or {}):
+            raise Fault(INPUT, f"the state as given has {other} after the start")
 
     def look(self) -> None:
         """Read, and keep it."""
         self.kept = self.read(self.handle)
+        if (fault := self.changed()) is not None:
+            raise fault
+
+    def changed(self) -> Fault | None:
+        """Return that an array is another than it was when it was given, or None."""
+        place = self._inputs.changed()
+        if place is None:
+            return None
+        return Fault(INPUT, f"{place[0]} of layer {place[1]!r} as given has changed")
 
     def reload(self) -> None:
         """Save and load."""

@@ -18,12 +18,22 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Unsupported, replay
 from paratrooper_ref.conformance.backend import Grads, Params, Spec
-from paratrooper_ref.conformance.follow import Failed, Run
+from paratrooper_ref.conformance.follow import Event, Failed, Run
 from paratrooper_ref.conformance.machine import machine
 from paratrooper_ref.conformance.properties import PROPERTIES, NothingRan, Tally, examine
+from paratrooper_ref.conformance.verdict import INPUT
 from paratrooper_ref.optimizers import OPTIMIZERS, SGD, State
+from tests.conformance.faults.given import PopsState
 from tests.conformance.faults.layers import SharesHyper
-from tests.conformance.faulty import FAULTS, Declines, Honest, SharesRate
+from tests.conformance.faulty import (
+    FAULTS,
+    Declines,
+    DropsInput,
+    Honest,
+    SharesRate,
+    StartsLive,
+    StartsLiveState,
+)
 
 ALGORITHMS: Final = sorted(OPTIMIZERS)
 
@@ -263,6 +273,79 @@ class Fades(ReferenceBackend):
         self.left /= 2
         found = super().read(handle)
         return {s: {k: x * np.float32(self.left) for k, x in of.items()} for s, of in found.items()}
+
+
+class WritesWhenRead(StartsLive):
+    """Changes the parameters it was given whenever it is read."""
+
+    def read(self, handle: Any) -> Any:
+        """Read, and change them."""
+        found = super().read(handle)
+        handle.kept["theta"]["w"] += 1
+        return found
+
+
+class WritesWhenSaved(StartsLive):
+    """Changes the parameters it was given when it is saved and loaded."""
+
+    def reload(self, handle: Any) -> Any:
+        """Change them."""
+        handle.kept["theta"]["w"] += 1
+        return super().reload(handle)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "events", "said"),
+    [
+        (DropsInput, [], "the mapping of parameters has other layers after the start"),
+        (PopsState, [], "the state as given has other slots after the start"),
+        (StartsLive, ["step"], "theta of layer 'w' as given has changed"),
+        (StartsLiveState, ["step"], "u of layer 'w' as given has changed"),
+        (WritesWhenRead, [], "theta of layer 'w' as given has changed"),
+        (WritesWhenSaved, ["reload"], "theta of layer 'w' as given has changed"),
+    ],
+)
+def test_what_a_run_is_given_stays_as_it_is(
+    wrong: type[Honest], events: list[Any], said: str
+) -> None:
+    """Mappings through the start, arrays as long as the run goes on."""
+    begun = Event(do="start", state=State(params={"w": np.ones(2)}, u={"w": np.ones(2)}, t=3))
+    asked = [begun, *(Event(do=do, grads={"w": np.ones(2)}, lr=0.5) for do in events)]
+
+    def run(backend: Honest) -> Run:
+        found = Run(backend, SGD(momentum=0.5).spec)
+        for event in asked:
+            found.do(event)
+        return found
+
+    with pytest.raises(Failed, match=f"changes its input: {said}") as caught:
+        run(wrong("float32"))
+    assert len(caught.value.run.events) == len(asked)
+    assert len(run(Honest("float32")).events) == len(asked)
+
+
+@pytest.mark.parametrize("wrong", [DropsInput, PopsState, StartsLive, StartsLiveState])
+def test_runs_find_what_changes_its_input(wrong: type[Honest], tmp_path: Path) -> None:
+    """The report says so, and the replay file shows it again."""
+    with pytest.raises(AssertionError, match="changes its input"):
+        examine(wrong("float32"), "ranger", "machine", settings=some(60), replays=tmp_path)
+    (path,) = tmp_path.iterdir()
+    assert replay.load(path).verdict == INPUT
+    assert replay.run(path, wrong("float32")).exit_code == 1
+    assert replay.run(path, Honest("float32")).exit_code == 0
+
+
+def test_a_step_that_departs_says_so_first() -> None:
+    """Though it has changed its input besides."""
+
+    class Both(StartsLive):
+        def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+            super().step(handle, grads, 2 * lr)
+
+    run = Run(Both(), SGD().spec)
+    run.start(State(params={"w": np.ones(1)}, u={"w": np.zeros(1)}))
+    with pytest.raises(Failed, match="departs: theta of layer 'w'"):
+        run.step({"w": np.ones(1)}, 0.5)
 
 
 def test_reading_changes_nothing() -> None:
