@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paratrooper_ref.conformance.backend import (
     Backend,
+    Lacks,
     Unsupported,
     hyper_of,
     optimizer_of,
@@ -60,6 +61,7 @@ __all__ = [
     "Expectation",
     "ExpectationError",
     "KernelBackend",
+    "Lacks",
     "Like",
     "OptaxBackend",
     "ProcessBackend",
