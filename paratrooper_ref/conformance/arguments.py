@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from difflib import SequenceMatcher
+from enum import Enum
 from math import inf
 from typing import Any, Final, NamedTuple
 
@@ -18,8 +20,8 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "nesterov": ("nesterov",),
     "weight_decay": ("weight_decay", "wd"),
     "l2": ("l2", "l2_decay", "l2_penalty"),
-    "beta1": ("beta1", "b1"),
-    "beta2": ("beta2", "b2"),
+    "beta1": ("beta1", "b1", "beta_1"),
+    "beta2": ("beta2", "b2", "beta_2"),
     "eps": ("eps", "epsilon"),
     "threshold": (
         "threshold", "n_sma_threshold", "N_sma_threshold", "n_sma_threshhold",
@@ -39,6 +41,9 @@ NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "adapt": ("adapt",),
     "inner": ("inner",),
 }
+
+# Papers call the rate so; but where there are slow weights, their step.
+RATE: Final = "alpha"
 
 # Several hyperparameters in one argument.
 TUPLES: Final[Mapping[str, tuple[str, ...]]] = {"betas": ("beta1", "beta2")}
@@ -65,6 +70,8 @@ IDLE: Final[Mapping[str, Any]] = {
     "eps": 0.0, "adapt": True, "lower": 0.0, "upper": inf, "norm_lower": 0.0, "norm_upper": inf,
     "trust_coefficient": 1.0,
 }
+
+NEAR: Final = 0.7  # of letters in common, from which a name is worth a mention
 
 Names = Mapping[str, str | None]
 
@@ -128,7 +135,8 @@ def arguments(
     """
     left = {name: value for name, value in hyper.items() if name not in named}
     kwargs = {called: hyper[name] for name, called in named.items() if name in hyper and called}
-    for level in [defaults] if isinstance(defaults, Mapping) else defaults:
+    levels = [defaults] if isinstance(defaults, Mapping) else list(defaults)
+    for level in levels:
         for argument, parts in TUPLES.items():
             if argument in level and all(name in left for name in parts):
                 kwargs[argument] = tuple(left.pop(name) for name in parts)
@@ -141,6 +149,10 @@ def arguments(
         if "weight_decay" in hyper:
             flags = [name for name in DECOUPLED if isinstance(level.get(name), bool)]
             kwargs |= dict.fromkeys(flags, decoupled)
+    slow = "alpha" in hyper or any(name in level for name in NAMES["k"] for level in levels)
+    rates = [level[RATE] for level in levels if RATE in level and RATE not in kwargs]
+    if "lr" in left and not slow and any(_fits(left["lr"], default) for default in rates):
+        kwargs[RATE] = left.pop("lr")
     missing = [name for name in hyper if name in left or named.get(name, "") is None]
     return Arguments(kwargs, tuple(missing))
 
@@ -157,11 +169,17 @@ def _ways(name: str, value: Any, defaults: Mapping[str, Any]) -> Iterator[tuple[
 
 def _fits(value: Any, default: Any) -> bool:
     """Return whether an argument with this default may be meant for such a value."""
-    if default is None or default is inspect.Parameter.empty:
+    if default is None or default is inspect.Parameter.empty or _stands_for_none(default):
         return True
     if isinstance(value, (bool, str)) or isinstance(default, bool):
         return isinstance(default, type(value))
-    return isinstance(default, (int, float, str))
+    return isinstance(default, (int, float, str)) or hasattr(default, "__float__")
+
+
+def _stands_for_none(default: Any) -> bool:
+    """Return whether a default says nothing of its kind, such as torch's ``required``."""
+    kinds = ("__float__", "__len__", "__iter__", "__call__")
+    return not isinstance(default, Enum) and not any(hasattr(default, kind) for kind in kinds)
 
 
 def matters(optimizer: Optimizer, layer: str | None, missing: tuple[str, ...]) -> str | None:
@@ -181,6 +199,26 @@ def matters(optimizer: Optimizer, layer: str | None, missing: tuple[str, ...]) -
     if hyper.get("k") == 1 and hyper.get("alpha") == 1:
         inert |= {"k", "alpha"}
     return next((name for name in missing if name in hyper and name not in inert), None)
+
+
+def near(name: str, others: Collection[str]) -> list[str]:
+    """Return the arguments that may be meant for a hyperparameter by another name.
+
+    Examples
+    --------
+    >>> near("weight_decay", ["decay_rate", "foreach"]), near("beta1", ["beta_one", "amsgrad"])
+    (['decay_rate'], ['beta_one'])
+    """
+    known = NAMES.get(name, (name,))
+    words = {word for at in known for word in at.split("_") if len(word) >= len("beta")}
+
+    def like(other: str) -> bool:
+        shared = words.intersection(other.lower().split("_"))
+        return bool(shared) or any(
+            SequenceMatcher(None, at, other.lower()).ratio() >= NEAR for at in known
+        )
+
+    return [other for other in others if like(other)]
 
 
 def ours_of(argument: str) -> str:

@@ -48,6 +48,11 @@ class Cell(NamedTuple):
         else:
             self.holder[self.key] = type(self.value)(value)
 
+    def drop(self) -> None:
+        """Take an entry out, as if it had not been made; what has a place in a list stays."""
+        if isinstance(self.holder, MutableMapping):
+            del self.holder[self.key]
+
 
 def parts(optimizer: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
     """Yield an optimizer and the optimizers that it wraps, with their paths."""

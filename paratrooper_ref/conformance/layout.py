@@ -117,7 +117,11 @@ def counts_in(course: Course, period: int) -> tuple[Count, ...]:
 
 
 def named(seen: Seen, params: Tensors, names: Sequence[str]) -> dict[str, Path]:
-    """Return where each layer's tensor of a name is, for the first name that all layers have."""
+    """Return where each layer's tensor of a name is, for the first name that all layers have.
+
+    For the first that some have, if there is none.
+    """
+    partly: dict[str, Path] = {}
     shapes = {layer: tuple(p.shape) for layer, p in params.items()}
     for name in names:
         tensors = [path for path, x in seen.items() if hasattr(x, "shape")]
@@ -132,9 +136,10 @@ def named(seen: Seen, params: Tensors, names: Sequence[str]) -> dict[str, Path]:
             # A list of lists has them in the order of the groups, as the parameters come.
             pairs = zip(held, params, strict=True)
             found = {layer_of(path) or layer: path for path, layer in pairs}
-        if found:
+        if len(found) == len(params):
             return found
-    return {}
+        partly = partly or found
+    return partly
 
 
 def alike(seen: Seen, wanted: Mapping[str, Any], start: Mapping[str, Any]) -> dict[str, Path]:
@@ -157,12 +162,12 @@ def alike(seen: Seen, wanted: Mapping[str, Any], start: Mapping[str, Any]) -> di
 def reference(
     optimizer: Optimizer, params: Mapping[str, Any], grads: Sequence[Mapping[str, Any]], lr: float
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Return the reference's slots after some steps; none if it does not get through."""
+    """Return the reference's theta and slots after some steps; none if it does not get through."""
     state = optimizer.init(params)
     try:
         for g in grads:
             state, _ = optimizer.step(state, g, lr)
     except NonFiniteError:
         return {}
-    return {slot: state.slot(slot) for slot in optimizer.slots()}
+    return {slot: state.slot(slot) for slot in ("theta", *optimizer.slots())}
 

@@ -14,21 +14,26 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from importlib import import_module
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
 
 from paratrooper_ref.arithmetic import EXACT, scalar
+from paratrooper_ref.conformance import arguments as names_of
 from paratrooper_ref.conformance.arguments import (
+    DECOUPLED,
+    RATE,
     TUPLES,
     Names,
     accepted,
     arguments,
     decouples,
     matters,
+    near,
     ours_of,
 )
 from paratrooper_ref.conformance.backend import (
@@ -43,6 +48,7 @@ from paratrooper_ref.conformance.backend import (
 )
 from paratrooper_ref.conformance.cells import Cell, Path, cells, layer_of, name_of, parts
 from paratrooper_ref.conformance.layout import (
+    LIKE,
     NAMES,
     PERIOD,
     STEPS,
@@ -55,8 +61,10 @@ from paratrooper_ref.conformance.layout import (
     named,
     reference,
 )
-from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.conformance.profile import DTYPES, Profile
+from paratrooper_ref.conformance.take import container
+from paratrooper_ref.conformance.watch import Watch
+from paratrooper_ref.optimizers import OPTIMIZERS, Lookahead, Optimizer
 
 Tensor = Any
 Hyper = Mapping[str, Any]
@@ -67,10 +75,17 @@ BUILT_IN: Final[Mapping[str, Hyper]] = {
 }
 """What classes of torch always use, and have no argument for."""
 
-SGD: Final = "torch.optim.sgd.SGD"
+INSIDE: Final = ("sgd", "adam", "adamw", "radam", "radamw", "lars", "lamb")
+"""What a wrapper may wrap."""
+
+MOST_FIRST: Final = ("paratrooper", "rangerlars", "ranger", "lookahead", *reversed(INSIDE))
+"""Those with the most slots first."""
+
+SOME: Final = {"w": np.array([[1.0, 0.5], [0.75, 2.0]]), "b": np.array([1.5, 1.0])}
 SOME_RATE: Final = 0.25  # of the small optimizer, and of one that is asked for a rate of 0
 SOME_GRADIENT: Final = 2.0**-4  # of the step that makes an optimizer's state, to be overwritten
 SAME: Final = 4  # roundings by which a state that went out and in again may differ
+SECONDS: Final = 30.0  # that a few steps of a small optimizer may take
 
 
 @dataclass(frozen=True)
@@ -83,6 +98,7 @@ class Handle:
     layout: Layout
     began: dict[str, Tensor]
     given: Mapping[str, Any] | None  # a state whose meaning may depend on the step's rate
+    stepped: set[str] = field(default_factory=set)  # layers that should have their state
 
 
 class TorchBackend:
@@ -102,14 +118,17 @@ class TorchBackend:
     state : mapping, optional
         By slot, or "t", or "warmup", where the optimizer keeps it: the name of an entry, or
         ``read(optimizer, parameter)``, or that and ``write(optimizer, parameter, tensor)``; of
-        "t" and "warmup" without the parameter.  What is found by itself need not be given.
+        "t" and "warmup" without the parameter.  What is found by itself need not be given, but
+        for "theta": master weights, in which case they are what is read and set, as long as the
+        parameters are them, rounded.
     fixed : mapping, optional
         Hyperparameters of which the optimizer always uses one value; of a wrapper, "inner" is
-        the algorithm that it wraps.
+        the algorithm that it wraps, if neither a class nor the first steps tell.
     options : mapping, optional
         Further keyword arguments of the constructor; they win.
     profile : Profile, optional
-        The arithmetic; ``Profile(dtype=dtype)`` if it is left out.
+        The arithmetic; ``Profile(dtype=dtype)`` if it is left out, with the dtypes in which
+        slots are found.  With master weights it is theirs, and that of the gradients is dtype.
     name : str, optional
 
     Notes
@@ -119,8 +138,8 @@ class TorchBackend:
     it is taken at its word.  A ValueError of the constructor is a refusal too.
 
     States are set as they arise: an optimizer takes a step, so that it makes its entries, and
-    they are overwritten.  ``profile.inject`` becomes False where a small optimizer, given the
-    state of another, does not go on as that one does.
+    they are overwritten.  It is refused where a small optimizer of the same hyperparameters,
+    given the state of another, does not go on as that one does.
 
     Examples
     --------
@@ -146,10 +165,13 @@ class TorchBackend:
         self.options = dict(options or {})
         self.fixed: Hyper = {**BUILT_IN.get(_path_of(factory), {}), **(fixed or {})}
         self._profile = profile
-        self.dtype = dtype or ("float32" if profile is None else profile.stored("theta").name)
+        of = "g" if "theta" in self.where else "theta"  # masters beside: gradients are as tensors
+        self.dtype = dtype or ("float32" if profile is None else profile.stored(of).name)
         options_said = ", ".join(f"{k}={v}" for k, v in self.options.items())
         self.name = name or _shown(factory) + (f"({options_said})" if options_said else "")
         self._layouts: dict[str, Layout] = {}
+        self._undamped: dict[str, bool] = {}
+        self._given: set[str] = set()
 
     @cached_property
     def torch(self) -> Any:
@@ -167,12 +189,21 @@ class TorchBackend:
 
     @property
     def profile(self) -> Profile:
-        """The arithmetic that is declared; ``inject`` as it has turned out."""
-        narrow = self.torch.finfo(getattr(self.torch, self.dtype)).bits < 32
+        """The arithmetic that is declared, or what is found of it."""
         if self._profile is None:
             scalars: Any = "mixed" if self.options.get("capturable") else "float64"
-            wide = self._wide() if narrow else {}
-            self._profile = Profile(dtype=self.dtype, scalars=scalars, slots=wide)
+            watch, wide = Watch(SECONDS), dict[str, str]()
+            try:
+                wide = watch.call(self._widths)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:
+                pass  # it does not get through a few steps: those that are asked will tell
+            watch.close()
+            dtype = wide.get("theta", self.dtype)
+            stored = {"g": self.dtype, **wide}
+            slots = {slot: name for slot, name in stored.items() if name != dtype}
+            self._profile = Profile(dtype=dtype, scalars=scalars, slots=slots)
         return self._profile
 
     @profile.setter
@@ -186,41 +217,35 @@ class TorchBackend:
         found = {k: getattr(sys.modules.get(k), "__version__", None) for k in (package, "torch")}
         return {name: str(version) for name, version in found.items() if version is not None}
 
-    def _wide(self) -> dict[str, str]:
-        """Return the slots that are kept in float32 beside narrower parameters."""
-        p = self._parameter(np.ones(2))
-        try:
-            optimizer = self.factory([p], **self.options)
-            p.grad = self.torch.full_like(p, SOME_GRADIENT)
-            optimizer.step()
-        except Exception:
-            return {}  # it does not begin without hyperparameters, or at all: start will tell
-        found = look(optimizer, {"x": p})
-        wide: dict[Path, str] = {}
-        for slot, names in NAMES.items():
-            path = named(found, {"x": p}, names).get("x")
-            if path is not None and found[path].dtype == self.torch.float32:
-                wide.setdefault(path, slot)
-        return dict.fromkeys(wide.values(), "float32")
+    @property
+    def ungiven(self) -> tuple[str, ...]:
+        """Arguments of the constructor that no optimizer was started with."""
+        known = dict.fromkeys(name for level in self._accepted for name in level)
+        return tuple(name for name in known if name not in self._given)
 
     # ------------------------------------------------------------------ the protocol
 
     def start(self, spec: Spec, params: Params, state: Mapping[str, Any] | None = None) -> Handle:
         """Return a handle: an optimizer of this spec, before a step."""
         ours = optimizer_of(spec)
+        self._refuse_inner(ours)
         tensors = {layer: self._parameter(x) for layer, x in params.items()}
         optimizer = self._built(ours, tensors)
+        for layer in (None, *tensors):
+            self._given.update(self._arguments(ours, layer))
         layout = self._layout(ours, {layer: x.dim() for layer, x in tensors.items()})
         began = {layer: copied(x) for layer, x in tensors.items()}
         handle = Handle(ours, tensors, optimizer, layout, began, None)
         if state is None or self._initial(ours, params, state):
-            return handle
+            if "theta" not in self.where or self._holds(params):
+                return handle
+            state = {"t": 0, **{slot: _first(slot, params) for slot in ours.slots()}}
         if layout.whole:
-            self.profile = self.profile.but(inject=False)
             msg = f"its state cannot be set: {layout.whole}"
             raise Unsupported(msg)
         self._refuse_warmup(ours, layout, state)
         self._primed(handle)
+        state = {**state, "theta": params}
         self._write(handle, state)
         return replace(handle, given=state if self._asks_functions(state) else None)
 
@@ -235,6 +260,7 @@ class TorchBackend:
             p.grad = None if g is None else self._tensor(g)
             if g is not None:
                 held[layer] = p.grad, self._array(p.grad)
+                handle.stepped.add(layer)
         handle.optimizer.step()
         for layer, (tensor, before) in held.items():
             for x in (tensor, handle.params[layer].grad):
@@ -246,23 +272,54 @@ class TorchBackend:
 
     def read(self, handle: Handle) -> Slots:
         """Return parameters, and the slots that can be seen."""
-        found = {"theta": {k: self._array(x, slot="theta") for k, x in handle.params.items()}}
+        found = {"theta": self._weights(handle)}
         for slot in handle.ours.slots():
             if handle.given is not None and isinstance(self.where.get(slot), tuple):
                 # Written again in the step: what it is there may depend on the rate.
                 found[slot] = {k: np.array(handle.given[slot][k]) for k in handle.params}
                 continue
             tensors = self._slot(handle, slot)
-            if tensors:
-                found[slot] = {
-                    layer: self._array(
-                        tensors[layer] if layer in tensors
-                        else began if slot == "slow" else began * 0,  # no gradient as yet
-                        slot=slot,
-                    )
-                    for layer, began in handle.began.items()
-                }
+            kind = next((self._array(x).dtype for x in tensors.values()), None)
+            absent = handle.params.keys() - tensors.keys()
+            if kind is None or not all(self._to_come(handle, slot, layer) for layer in absent):
+                continue
+            began = {layer: self._array(handle.began[layer], kind) for layer in absent}
+            found[slot] = {
+                layer: self._array(tensors[layer]) if layer in tensors
+                else began[layer] if slot == "slow" else began[layer] * 0
+                for layer in handle.params
+            }
         return found
+
+    def _to_come(self, handle: Handle, slot: str, layer: str) -> bool:
+        """Return whether a layer will have a slot, and has none for want of a gradient."""
+        found = self._has_function(slot) or layer in handle.layout.slots.get(slot, {})
+        return found and layer not in handle.stepped
+
+    def _weights(self, handle: Handle) -> dict[str, Array]:
+        """Return the parameters, or the masters that they are copies of."""
+        found = {layer: self._array(p) for layer, p in handle.params.items()}
+        if "theta" not in self.where:
+            return found
+        masters = self._slot(handle, "theta")
+        for layer, p in handle.params.items():
+            master, kind = masters.get(layer), found[layer].dtype
+            if self._profile is not None:
+                kind = container(self._profile, "theta")
+            if master is not None and tuple(master.shape) == tuple(p.shape):
+                kind = self._array(master).dtype
+                if self._rounded(p, master):
+                    found[layer] = self._array(master)
+                    continue
+            found[layer] = found[layer].astype(kind)  # not what the masters say, or before any
+        return found
+
+    def _rounded(self, p: Tensor, master: Tensor) -> bool:
+        """Return whether a parameter is one of the two numbers beside its master, or the same."""
+        p, exact = p.detach().cpu(), master.detach().cpu().double()
+        up = self.torch.full_like(p, np.inf)
+        below, above = (self.torch.nextafter(p, end).double() for end in (-up, up))
+        return bool(((p.double() == exact) | ((below < exact) & (exact < above))).all())
 
     def reload(self, handle: Handle) -> Handle:
         """Save the optimizer's state_dict; load it into a new optimizer of the same parameters."""
@@ -272,13 +329,14 @@ class TorchBackend:
         tensors = {k: self.torch.nn.Parameter(copied(p)) for k, p in handle.params.items()}
         optimizer = self._built(handle.ours, tensors)
         optimizer.load_state_dict(self.torch.load(written, weights_only=False))
-        return replace(handle, params=tensors, optimizer=optimizer)
+        return replace(handle, params=tensors, optimizer=optimizer, stepped=set(handle.stepped))
 
     def supports(self, spec: Spec) -> str | None:
         """Return why a spec cannot be started, or None."""
         ours = optimizer_of(spec)
         names = dict.fromkeys((*ours.layer_names(), "x"))
         try:
+            self._refuse_inner(ours)
             self._built(ours, {layer: self._parameter(np.ones(2)) for layer in names})
         except Unsupported as reason:
             return str(reason)
@@ -300,14 +358,53 @@ class TorchBackend:
             kwargs: dict[str, Any] = dict(self.hyper(hyper))
             return kwargs | self.options
         found = arguments(hyper, self._accepted, self.hyper, decouples(ours))
-        if _path_of(self.factory) == SGD and hyper.get("momentum") == 0 != hyper["dampening"]:
-            name = "dampening"  # of a buffer, and there is none: a dialect
-            raise Lacks(name, f"has no {name} where the momentum is 0")
+        kwargs = found.kwargs | self.options
         missing = tuple(name for name in found.missing if name not in self.fixed)
         if lacking := matters(ours, layer, missing):
             of = "" if layer is None or matters(ours, None, missing) else f" of layer {layer!r}"
-            raise Lacks(lacking, f"has no {lacking}{of}")
-        return found.kwargs | self.options
+            raise Lacks(lacking, f"has no {lacking}{of}{self._hint(lacking, kwargs)}")
+        if "dampening" not in missing and hyper.get("momentum") == 0 != hyper.get("dampening", 0):
+            self._refuse_dampening(hyper, decouples(ours))
+        return kwargs
+
+    def _hint(self, name: str, kwargs: Mapping[str, Any]) -> str:
+        """Return how to say what a hyperparameter is called here."""
+        known = dict.fromkeys(k for level in self._accepted for k in level)
+        left = [k for k in known if k not in kwargs]
+        others = near(name, left) or (left if name == "lr" else [])  # a rate they all have
+        if not others:
+            return ""
+        called = f'"{others[0]}"' if len(others) == 1 else "..."
+        return f'; if {" or ".join(others)} is it, say so: hyper={{"{name}": {called}}}'
+
+    def _refuse_dampening(self, hyper: Hyper, decoupled: bool) -> None:
+        """Refuse what torch's SGD does not have: dampening of a buffer that there is none of."""
+        ways = []
+        for dampening in (0.0, 0.5):
+            plain = {**hyper, "lr": SOME_RATE, "nesterov": False, "dampening": dampening}
+            found = arguments(plain, self._accepted, self.hyper, decoupled)
+            ways.append(found.kwargs | self.options)
+        key = repr(ways)
+        if key not in self._undamped:
+            try:
+                self._undamped[key] = ways[0] != ways[1] and self._same_way(*ways)
+            except Exception:
+                self._undamped[key] = False  # as it is asked it may do better
+        if self._undamped[key]:
+            name = "dampening"
+            raise Lacks(name, f"has no {name} where the momentum is 0")
+
+    def _same_way(self, *ways: Mapping[str, Any]) -> bool:
+        """Return whether optimizers with other arguments take the same three steps."""
+        ends = []
+        for kwargs in ways:
+            p = self._parameter(np.ones(2))
+            optimizer = self.factory([p], **kwargs)
+            for _ in range(3):
+                p.grad = self.torch.full_like(p, 0.25)
+                optimizer.step()
+            ends.append(self._array(p).tobytes())
+        return len(set(ends)) == 1
 
     def _built(self, ours: Optimizer, tensors: Mapping[str, Tensor]) -> Any:
         """Return an optimizer of tensors; layers with arguments of their own make groups."""
@@ -322,17 +419,23 @@ class TorchBackend:
                 return self.factory(list(tensors.values()), **shared)
             alone = self.factory([self._parameter(np.ones(2))], **shared)
             known = alone.param_groups[0].keys()
-            return self.factory([_group(group, known) for group in groups.values()], **shared)
+            said = self.hyper if isinstance(self.hyper, Mapping) else {}
+            names = {} if "alpha" in ours.hyper() else {RATE: "lr"}
+            names |= {called: name for name, called in said.items() if called}
+            given = [_group(group, known, names) for group in groups.values()]
+            return self.factory(given, **shared)
         except ValueError as refusal:
             msg = f"refuses: {refusal}"
             raise Unsupported(msg) from refusal
 
     def _set_rates(self, handle: Handle, lr: float) -> None:
         named = self.hyper.get("lr") if isinstance(self.hyper, Mapping) else None
+        slow = {*names_of.NAMES["k"], *({RATE} & handle.ours.hyper().keys())}
         layers = {id(p): layer for layer, p in handle.params.items()}
         for _, part in parts(handle.optimizer):
             for group in part.param_groups:
-                key = named if named in group else "lr"
+                names = (named, *names_of.NAMES["lr"], *(() if slow & group.keys() else (RATE,)))
+                key = next((name for name in names if name in group), "lr")
                 layer = next((layers[id(p)] for p in group["params"] if id(p) in layers), None)
                 rate = handle.ours.rate(lr, layer)
                 if hasattr(group.get(key), "fill_"):
@@ -369,14 +472,22 @@ class TorchBackend:
                 at[count.path].put(value)
         if isinstance(where := self.where.get("t"), tuple):
             where[1](optimizer, t)
-        for slot in handle.ours.slots():
+        for slot in self._kept(handle.ours):
             where, paths = self.where.get(slot), layout.slots.get(slot, {})
             if isinstance(where, tuple):
                 for layer, p in handle.params.items():
-                    where[1](optimizer, p, self._tensor(state[slot][layer]))
+                    now = where[0](optimizer, p)
+                    kind = self.dtype if now is None else _named(now.dtype)
+                    where[1](optimizer, p, self._tensor(state[slot][layer], kind))
                 continue
             k = handle.ours.hyper().get("k", 1)
-            if slot not in layout.first or not layout.expected(slot, t, int(k)):
+            if t == 0:
+                paths = {layer: path for layer, path in paths.items() if path in at}
+            if t == 0 and slot == "u" and "dampening" in handle.ours.hyper():
+                for path in paths.values():
+                    at[path].drop()  # it begins with the first gradient
+                continue
+            if slot not in layout.first or (t and not layout.expected(slot, t, int(k))):
                 continue
             for layer, path in paths.items():
                 self._cell(optimizer, path, at, handle.params[layer]).put(
@@ -411,8 +522,9 @@ class TorchBackend:
         """Let an optimizer make its state; how it warms up is not for this gradient to choose."""
         groups = [g for _, part in parts(handle.optimizer) for g in part.param_groups]
         chosen = [{"warmup": group["warmup"]} if "warmup" in group else {} for group in groups]
-        for p in handle.params.values():
+        for layer, p in handle.params.items():
             p.grad = self.torch.full_like(p, SOME_GRADIENT)
+            handle.stepped.add(layer)
         handle.optimizer.step()
         for group, kept in zip(groups, chosen, strict=True):
             group.update(kept)
@@ -422,8 +534,8 @@ class TorchBackend:
         if state["t"] != 0 or state.get("warmup") is not None:
             return False
         return all(
-            np.array_equal(state[slot][k], x if slot == "slow" else np.zeros_like(x))
-            for slot in ours.slots() for k, x in params.items()
+            np.array_equal(state[slot][k], x)
+            for slot in ours.slots() for k, x in _first(slot, params).items()
             if not (slot == "u" and "dampening" in ours.hyper())
         )
 
@@ -444,6 +556,18 @@ class TorchBackend:
             if not rho > hyper["threshold"]:
                 msg = "cannot be told which warm-up was chosen"
                 raise Unsupported(msg)
+
+    def _holds(self, params: Params) -> bool:
+        """Return whether the dtype of the tensors holds the parameters."""
+        return all(np.array_equal(self._array(self._tensor(x)), x) for x in params.values())
+
+    def _kept(self, ours: Optimizer) -> tuple[str, ...]:
+        """Return what an optimizer keeps: slots, and the parameters if it has masters of them."""
+        return ("theta", *ours.slots()) if "theta" in self.where else ours.slots()
+
+    def _has_function(self, name: str) -> bool:
+        """Return whether a function, or two, say where something is."""
+        return name in self.where and not isinstance(self.where[name], str)
 
     def _asks_functions(self, state: Mapping[str, Any]) -> bool:
         return any(isinstance(self.where.get(slot), tuple) for slot in state)
@@ -479,7 +603,7 @@ class TorchBackend:
             self._stepped(first, g)
             course.params.append({k: copied(p) for k, p in first.params.items()})
             course.seen.append(look(first.optimizer, first.params))
-        at_start = {k: self._array(x, slot="theta") for k, x in first.began.items()}
+        at_start = {k: self._array(x) for k, x in first.began.items()}
         doubles = {k: x.astype(np.float64) for k, x in at_start.items()}
         wanted = reference(ours, doubles, grads, SOME_RATE)
         layout = self._recognised(ours, first, course, wanted, at_start, period)
@@ -506,7 +630,7 @@ class TorchBackend:
         last = course.seen[-1]
         slots: dict[str, dict[str, Path]] = {}
         first: dict[str, int] = {}
-        for slot in ours.slots():
+        for slot in self._kept(ours):
             where = self.where.get(slot)
             if where is not None and not isinstance(where, str):
                 continue
@@ -532,13 +656,17 @@ class TorchBackend:
     ) -> str:
         """Return why a state cannot be set, or "": go on from states of the course, and compare."""
         first = replace(self._begun(ours, start), layout=layout)
-        for t in range(1, len(grads)):
-            self._stepped(first, grads[t - 1])
-            state: dict[str, Any] = {"t": t, **self.read(first)}
+        for t in range(len(grads)):
+            if t:
+                self._stepped(first, grads[t - 1])
+            elif "theta" not in self.where:
+                continue  # parameters alone are given at the start
+            weights = self._weights(first)
+            state: dict[str, Any] = {"t": t, "theta": weights}
             for slot in ours.slots():
-                if slot not in state:
-                    state[slot] = {k: np.zeros_like(x) for k, x in state["theta"].items()}
-            second = replace(self._begun(ours, state["theta"]), layout=layout)
+                seen = self._slot(first, slot) if t else {}
+                state[slot] = _first(slot, weights) | {k: self._array(x) for k, x in seen.items()}
+            second = replace(self._begun(ours, weights), layout=layout)
             self._set_rates(second, SOME_RATE)
             self._primed(second)
             self._write(second, state)
@@ -561,14 +689,117 @@ class TorchBackend:
             unit = float(self.torch.finfo(a.dtype).eps)
             apart = np.abs(x - y).max(initial=0.0)
             if not apart <= SAME * unit * np.abs(x).max(initial=0.0):
-                unseen = [s for s in second.ours.slots() if s not in layout.slots]
-                unseen = [s for s in unseen if s not in self.where]
-                if unseen:
-                    return f"{', '.join(unseen)} is not found"
-                if not layout.counts and not isinstance(self.where.get("t"), tuple):
-                    return "no count of steps is found"
-                return f"it goes on with another {what} than one that took the steps"
+                return self._why(course, layout, second, what)
         return ""
+
+    def _why(self, course: Course, layout: Layout, handle: Handle, what: str) -> str:
+        """Return what is not known of an optimizer that goes on otherwise, and how to tell it."""
+        unseen = []
+        for slot in self._kept(handle.ours):
+            lacking = handle.params.keys() - layout.slots.get(slot, {}).keys()
+            if lacking and not self._has_function(slot):
+                some = f" of layer {min(lacking)!r}" if slot in layout.slots else ""
+                unseen.append((slot, f"{slot}{some}"))
+        if unseen:
+            are = "is" if len(unseen) == 1 else "are"
+            told = ", ".join(f'"{slot}": ...' for slot, _ in unseen)
+            said = ", ".join(what for _, what in unseen)
+            return f"{said} {are} not found; say where: state={{{told}}}"
+        if not layout.counts and not self._has_function("t"):
+            return 'no count of steps is found; say how to set it: state={"t": (read, write)}'
+        said = f"it goes on with another {what} than one that took the steps"
+        masters = "" if "theta" in self.where else self._masters(course, layout)
+        return said + (
+            f'; if {masters} is master weights, say so: state={{"theta": "{masters}"}}'
+            if masters else ""
+        )
+
+    def _masters(self, course: Course, layout: Layout) -> str:
+        """Return the name of what is no slot and holds the parameters after each step, if any."""
+        taken = {path for paths in layout.slots.values() for path in paths.values()}
+        for path, x in course.seen[-1].items():
+            layer = layer_of(path)
+            if path in taken or layer not in course.params[-1] or not hasattr(x, "shape"):
+                continue
+            pairs = zip(course.params, course.seen, strict=True)
+            if x.shape == course.params[-1][layer].shape and all(
+                path in seen and self._rounded(params[layer], seen[path]) for params, seen in pairs
+            ):
+                return name_of(path)
+        return ""
+
+    # ------------------------------------------------------------------ what else is learnt
+
+    def _widths(self) -> dict[str, str]:
+        """Return the dtypes in which slots are stored, where they are not all the same."""
+        paths, widths = set[Path](), dict[str, str]()
+        for algorithm, momentum in product(MOST_FIRST, (0.5, 0.0)):
+            try:
+                inner = self.fixed.get("inner") or next(iter(self._inners), None)
+                ours = _some(algorithm, inner, momentum=momentum, weight_decay=0.0)
+                handle = self._begun(ours, SOME)
+                for _ in range(STEPS):
+                    self._stepped(handle, {k: np.full_like(x, 0.5) for k, x in SOME.items()})
+            except Exception:
+                continue  # not what it is, or not without what it lacks
+            shapes = {tuple(p.shape) for p in handle.params.values()}
+            seen = look(handle.optimizer, handle.params).values()
+            tensors = [x for x in seen if hasattr(x, "shape") and tuple(x.shape) in shapes]
+            asked = [slot for slot in self._kept(ours) if self._has_function(slot)]
+            if not asked and all(_named(x.dtype) == self.dtype for x in tensors):
+                return {}
+            layout = self._layout(ours, {layer: x.ndim for layer, x in SOME.items()})
+            handle = replace(handle, layout=layout)
+            for slot in self._kept(ours):
+                at = set(layout.slots.get(slot, {}).values())
+                tensor = next(iter(self._slot(handle, slot).values()), None)
+                if tensor is not None and _named(tensor.dtype) in DTYPES and not at & paths:
+                    widths.setdefault(slot, _named(tensor.dtype))
+                    paths |= at
+        return widths
+
+    @cached_property
+    def _inners(self) -> tuple[str, ...]:
+        """What it wraps, as the class of that or else its first steps tell; none if neither."""
+        found = []
+        for algorithm in INSIDE:
+            for decay in (0.5, 0.0):
+                inner = _some(algorithm, momentum=0.0, weight_decay=decay)
+                ours = Lookahead(inner=inner, k=PERIOD)
+                try:
+                    handle = self._begun(ours, SOME)
+                except Exception:
+                    continue  # it has no such decay, or is nothing like that
+                wrapped = [_called(part) for path, part in parts(handle.optimizer) if path]
+                known = [name for name in wrapped if name in INSIDE]
+                if algorithm in known if known else self._moves_as(handle):
+                    found.append(algorithm)
+                break
+        return tuple(found)
+
+    def _moves_as(self, handle: Handle) -> bool:
+        """Return whether a wrapper's steps before it synchronises are about the reference's."""
+        if self.fixed.get("k", PERIOD) < PERIOD:
+            return False
+        grads = [{k: 0.25 + x / 4**t for k, x in SOME.items()} for t in range(PERIOD - 1)]
+        try:
+            for g in grads:
+                self._stepped(handle, g)
+        except Exception:
+            return False  # the steps that are asked will tell
+        wanted = reference(handle.ours, SOME, grads, SOME_RATE)["theta"]
+        return all(
+            np.linalg.norm(self._array(handle.params[k], float) - wanted[k])
+            <= LIKE * np.linalg.norm(wanted[k] - x)
+            for k, x in SOME.items()
+        )
+
+    def _refuse_inner(self, ours: Optimizer) -> None:
+        if ours.inner is None or "inner" in self.fixed or not self._inners:
+            return
+        if ours.inner.algorithm not in self._inners:
+            msg = f"wraps {' or '.join(self._inners)}, not {ours.inner.algorithm}"
+            raise Unsupported(msg)
 
     # ------------------------------------------------------------------ arrays and tensors
 
@@ -580,15 +811,42 @@ class TorchBackend:
     def _parameter(self, x: Any) -> Tensor:
         return self.torch.nn.Parameter(self._tensor(x))
 
-    def _array(self, x: Tensor, dtype: Any = None, *, slot: str | None = None) -> Array:
-        """Return an array of its own; NumPy has no bfloat16."""
+    def _array(self, x: Tensor, dtype: Any = None) -> Array:
+        """Return an array of its own, in the tensor's dtype; NumPy has no bfloat16."""
         x = x.detach().cpu()
         if x.dtype == self.torch.bfloat16:
             x = x.float()
-        if slot is not None:
-            name = self.profile.stored(slot).name
-            dtype = np.dtype("float32" if name == "bfloat16" else name)
         return np.array(x.numpy(), dtype=dtype)
+
+
+def _first(slot: str, params: Params) -> dict[str, Array]:
+    """Return a slot before the first step."""
+    return {k: np.array(x) if slot == "slow" else np.zeros_like(x) for k, x in params.items()}
+
+
+def _some(
+    algorithm: str, inner: str | None = None, *, momentum: float, weight_decay: float
+) -> Optimizer:
+    """Return an optimizer of an algorithm with those of the hyperparameters that it has."""
+    family = OPTIMIZERS[algorithm]
+    known = {f.name for f in fields(family)}
+    given = {"momentum": momentum, "weight_decay": weight_decay, "l2": 0.0}
+    own: dict[str, Any] = {k: v for k, v in given.items() if k in known}
+    if "inner" in known:
+        own["inner"] = _some(inner or "sgd", momentum=momentum, weight_decay=weight_decay)
+    return family(**own)
+
+
+def _called(optimizer: Any) -> str:
+    """Return the algorithm that the name of a class says."""
+    name = type(optimizer).__name__.lower()
+    flags = [group.get(flag) for group in optimizer.param_groups for flag in DECOUPLED]
+    return f"{name}w" if name in ("adam", "radam") and True in flags else name
+
+
+def _named(dtype: Any) -> str:
+    """Return the name of a torch dtype."""
+    return str(dtype).removeprefix("torch.")
 
 
 def _small(ours: Optimizer) -> Optimizer:
@@ -606,7 +864,9 @@ def _small(ours: Optimizer) -> Optimizer:
     return replace(ours, **changes)
 
 
-def _group(group: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def _group(
+    group: Mapping[str, Any], known: Collection[str], names: Mapping[str, str]
+) -> dict[str, Any]:
     """Return a group as a class knows it, which may keep the parts of a tuple apart."""
     found: dict[str, Any] = {}
     for name, value in group.items():
@@ -616,7 +876,7 @@ def _group(group: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
         elif parts and all(part in known for part in parts):
             found.update(zip(parts, value, strict=True))
         else:
-            raise Lacks(ours_of(name), f"has no {name} by group")
+            raise Lacks(names.get(name) or ours_of(name), f"has no {name} by group")
     return found
 
 

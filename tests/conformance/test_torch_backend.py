@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from enum import Enum
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -21,8 +23,10 @@ from paratrooper_ref.conformance.torch_backend import Handle, TorchBackend
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
+    DTYPE,
     GRADIENT,
     KEEPS,
+    NON_FINITE,
     RAISES,
     UNSUPPORTED,
     Result,
@@ -117,14 +121,14 @@ def test_sgd_conforms_but_for_what_is_known(dtype: str, options: dict[str, Any])
     """Without momentum it has no dampening, and is asked without; foreach writes to the gradient.
 
     Fused, in 16 bits: whole vectors of elements are not updated, and their momentum is read at
-    the wrong place, https://github.com/pytorch/pytorch/issues/191763.
+    the wrong place, https://github.com/pytorch/pytorch/issues/191763: whatever is there.
     """
     results = held(TorchBackend(torch.optim.SGD, dtype=dtype, options=options), "sgd")
     departing = set()
     if options == FUSED and dtype == "bfloat16":
         departing |= {case for case in results if "/wide-" in case}
     writing = {"nesterov/layers-decimal", "nesterov/layers-dyadic"} if options == FOREACH else set()
-    assert which(results, DEPARTS, KEEPS) == departing
+    assert which(results, DEPARTS, KEEPS, NON_FINITE) == departing
     assert which(results, GRADIENT) == writing
     assert which(results, CONFORMS) == set(results) - departing - writing
     assert {case for case, r in results.items() if r.adapted.get("dampening") == 0} == DESCENT
@@ -203,6 +207,12 @@ def test_a_function_gives_all_arguments() -> None:
     assert handle.optimizer.param_groups[0]["betas"] == (0.5, 0.25)
 
 
+class DType(Enum):
+    """A choice by name."""
+
+    NARROW = 1
+
+
 @pytest.mark.parametrize(
     ("hyper", "defaults", "wanted_kwargs", "missing"),
     [
@@ -218,6 +228,19 @@ def test_a_function_gives_all_arguments() -> None:
         ({"upper": 1.0}, {"trust_clip": False}, {"trust_clip": True}, ()),
         ({"upper": 2.0}, {"trust_clip": False}, {}, ("upper",)),
         ({"adapt": False}, {"adam": False}, {"adam": True}, ()),
+        # Any object may say that there is no default; a function, an enumeration do not.
+        ({"lr": 0.5, "form": "2017"}, {"lr": object(), "form": object()},
+         {"lr": 0.5, "form": "2017"}, ()),
+        ({"lr": 0.5}, {"lr": lambda step: 0.1}, {}, ("lr",)),
+        ({"form": "2017"}, {"form": DType.NARROW}, {}, ("form",)),
+        ({"lr": 0.5}, {"lr": torch.tensor(0.1)}, {"lr": 0.5}, ()),
+        ({"beta1": 0.9, "beta2": 0.8}, {"beta_1": 0.9, "beta_2": 0.999},
+         {"beta_1": 0.9, "beta_2": 0.8}, ()),
+        # A rate, but where it is the step of slow weights.
+        ({"lr": 0.5}, {"alpha": 0.1}, {"alpha": 0.5}, ()),
+        ({"lr": 0.5}, {"alpha": 0.1, "lr": 0.1}, {"lr": 0.5}, ()),
+        ({"lr": 0.5, "alpha": 0.25}, {"alpha": 0.1}, {"alpha": 0.25}, ("lr",)),
+        ({"lr": 0.5}, {"alpha": 0.5, "k": 6}, {}, ("lr",)),
     ],
 )
 def test_values_find_arguments_of_their_kind(
@@ -226,6 +249,72 @@ def test_values_find_arguments_of_their_kind(
 ) -> None:
     """A name alone is not enough: the default tells what is meant by it."""
     assert arguments(hyper, [defaults], {}, False) == (wanted_kwargs, missing)
+
+
+class OwnNames(torch.optim.AdamW):  # type: ignore[misc]
+    """AdamW with a rate that stands in groups under its own name, and a decay that is wrong."""
+
+    def __init__(
+        self, params: Any, alpha: float = 1e-3, beta_one: float = 0.9, beta_2: float = 0.999,
+        eps: float = 1e-8, decay_rate: float = 0.0,
+    ) -> None:
+        super().__init__(params, 1.0, (beta_one, beta_2), eps, 7 * decay_rate)
+        for group in self.param_groups:
+            del group["lr"]
+            group["alpha"] = alpha
+
+    def step(self, closure: Any = None) -> None:
+        """Take a step at its own rate; there is no other between steps."""
+        for group in self.param_groups:
+            group["lr"] = group["alpha"]
+        super().step()
+        for group in self.param_groups:
+            del group["lr"]
+
+
+def test_names_that_are_near_are_told() -> None:
+    """And what was never given."""
+    backend = TorchBackend(OwnNames)
+    why = 'has no beta1; if beta_one is it, say so: hyper={"beta1": "beta_one"}'
+    assert backend.supports(pr.AdamW(weight_decay=0.0).spec) == why
+    backend = TorchBackend(OwnNames, hyper={"beta1": "beta_one"})
+    assert set(backend.ungiven) == {"alpha", "beta_one", "beta_2", "eps", "decay_rate"}
+    results = held(backend, "adamw", "adamw/*-decimal")
+    assert which(results, CONFORMS) == set(results)
+    assert asked(results, "adamw", "weight_decay") == {0.0}
+    assert backend.ungiven == ("decay_rate",)
+    right = {"beta1": "beta_one", "weight_decay": "decay_rate"}
+    backend = TorchBackend(OwnNames, hyper=right)
+    assert which(held(backend, "adamw", "adamw/plain-decimal"), DEPARTS)
+    assert not backend.ungiven
+
+    def rate_apart(params: Any, pace: float, foreach: bool = False) -> Any:
+        return torch.optim.SGD(params, pace, foreach=foreach)
+
+    told = 'has no lr; if pace or foreach is it, say so: hyper={"lr": ...}'
+    assert TorchBackend(rate_apart).supports(pr.SGD().spec) == told
+
+
+def test_dampening_that_is_not_there_is_found_by_its_steps() -> None:
+    """Not by the path of the class; one that heeds it is asked with it."""
+    class Alike(torch.optim.SGD):  # type: ignore[misc]
+        pass
+
+    class Heeds(torch.optim.SGD):  # type: ignore[misc]
+        @torch.no_grad()  # type: ignore[untyped-decorator]
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in (p for p in group["params"] if p.grad is not None):
+                    u = p.grad + group["weight_decay"] * p
+                    if "momentum_buffer" in self.state[p]:
+                        u = (1 - group["dampening"]) * u
+                    self.state[p]["momentum_buffer"] = u
+                    p.sub_(group["lr"] * u)
+
+    for family, heeds in ((Alike, False), (Heeds, True)):
+        results = held(TorchBackend(family), "sgd", "sgd/descent-*")
+        assert all(asked(results, "sgd", "dampening")) == heeds
+        assert which(results, CONFORMS) == set(results) == DESCENT
 
 
 def test_the_decay_is_decoupled_where_the_algorithm_says_so() -> None:
@@ -395,7 +484,8 @@ def test_slow_weights_and_counts_are_found_wherever_they_are(family: Any) -> Non
     assert backend.profile.inject
     around = {case for case, r in results.items() if "wraps adamw, not " in r.detail}
     assert which(results, CONFORMS) == set(results) - around
-    assert len(around) == 18
+    inner = {g.case: g.spec["hyper"]["inner"]["algorithm"] for g in goldens("lookahead")}
+    assert around == {case for case in inner if inner[case] != "adamw"}
     handle = backend.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
     assert set(backend.read(handle)) == {"theta", "m", "v", "slow"}
 
@@ -411,19 +501,69 @@ def state_of(ours: Any, x: Any, t: int) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("family", "why"),
     [
-        (Hiding, "slow is not found"),
+        (Hiding, 'slow is not found; say where: state={"slow": ...}'),
         (Miscounting, "it goes on with another theta than one that took the steps"),
     ],
 )
 def test_what_cannot_be_set_is_said(family: Any, why: str) -> None:
-    """The profile has no injection then, and first steps are checked alone."""
+    """Its first steps are checked alone, and the reason is told."""
     backend = TorchBackend(family, fixed=AROUND)
-    with pytest.raises(Unsupported, match=why):
+    with pytest.raises(Unsupported, match=re.escape(why)):
         backend.start(LOOK.spec, {"x": np.ones(3)}, state_of(LOOK, np.ones(3), t=2))
-    assert not backend.profile.inject
     results = held(backend, "lookahead", "lookahead/plain-decimal")
     assert which(results, CONFORMS) == set(results)
     assert [r.steps for r in results.values()] == [1]
+
+
+class Coupled(torch.optim.Optimizer):  # type: ignore[misc]
+    """AdamW with its decay in the gradient, and moments under names of its own."""
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(
+            params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        )
+
+    def moments(self, p: Any) -> Any:
+        """Return what a layer remembers."""
+        return {"n": 0, "first": torch.zeros_like(p), "second": torch.zeros_like(p)}
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Take a step."""
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in (p for p in group["params"] if p.grad is not None):
+                kept = self.state[p]
+                if not kept:
+                    kept.update(self.moments(p))
+                kept["n"] += 1
+                m, v = kept["first"], kept["second"]
+                d = (p.grad + group["weight_decay"] * p).to(m.dtype)
+                m.mul_(beta1).add_(d, alpha=1 - beta1)
+                v.mul_(beta2).addcmul_(d, d, value=1 - beta2)
+                m_hat, v_hat = m / (1 - beta1 ** kept["n"]), v / (1 - beta2 ** kept["n"])
+                p.copy_(p.to(m.dtype) - group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))
+
+
+def test_a_state_that_cannot_be_set_leaves_the_others_alone() -> None:
+    """Moments that hold a decay are not known; without one they are, before and after."""
+    backend = TorchBackend(Coupled)
+    decays, plain = pr.AdamW(weight_decay=0.5), pr.AdamW(weight_decay=0.0)
+    why = 'm, v are not found; say where: state={"m": ..., "v": ...}'
+    for _ in range(2):
+        backend.start(plain.spec, START, state_of(plain, START["x"], t=2))
+        with pytest.raises(Unsupported, match=re.escape(why)):
+            backend.start(decays.spec, START, state_of(decays, START["x"], t=2))
+    assert backend.profile.inject
+    results = held(TorchBackend(Coupled), "adamw")
+    assert not which(results, KEEPS)
+    assert "adamw/zero-weights-decimal" in which(results, CONFORMS)
+    assert set(reasons(results).values()) == {f"its state cannot be set: {why}"}
+    told = TorchBackend(Coupled, state={"m": "first", "v": "second"})
+    assert not reasons(held(told, "adamw"))
 
 
 def test_what_an_algorithm_has_no_slot_for_cannot_be_set() -> None:
@@ -533,6 +673,147 @@ def test_slow_weights_that_are_wrong_are_seen_by_their_name() -> None:
 
     handle = TorchBackend(Swapped, fixed=AROUND).start(LOOK.spec, {"x": np.ones(3)})
     assert "slow" in handle.layout.slots
+
+
+class MasterLamb(Coupled):
+    """LAMB with master weights in float32."""
+
+    copies = True
+
+    def __init__(
+        self, params: Any, lr: float = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-6,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(params, lr, betas, eps, weight_decay)
+
+    def moments(self, p: Any) -> Any:
+        """Return what a layer remembers."""
+        x = p.detach().float().clone()
+        return {"n": 0, "master": x, "m": torch.zeros_like(x), "v": torch.zeros_like(x)}
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Take a step of the masters, and copy them."""
+        for group in self.param_groups:
+            beta1, beta2 = group["betas"]
+            for p in (p for p in group["params"] if p.grad is not None):
+                kept = self.state[p]
+                if not kept:
+                    kept.update(self.moments(p))
+                kept["n"] += 1
+                m, v, x, g = kept["m"], kept["v"], kept["master"], p.grad.float()
+                m.mul_(beta1).add_(g, alpha=1 - beta1)
+                v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+                m_hat, v_hat = m / (1 - beta1 ** kept["n"]), v / (1 - beta2 ** kept["n"])
+                d = m_hat / (v_hat.sqrt() + group["eps"]) + group["weight_decay"] * x
+                norms = x.norm(), d.norm()
+                x.sub_(group["lr"] * (norms[0] / norms[1] if all(norms) else 1.0) * d)
+                if self.copies:
+                    p.copy_(x)
+
+
+def set_master(optimizer: Any, p: Any, x: Any) -> None:
+    """Write the masters of a layer."""
+    optimizer.state[p]["master"].copy_(x)
+
+
+MASTERS = pytest.mark.parametrize("where", [
+    "master", (lambda optimizer, p: optimizer.state[p].get("master"), set_master),
+], ids=["named", "functions"])
+
+
+@MASTERS
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_master_weights_are_read_and_set(dtype: str, where: Any) -> None:
+    """With all digits, before the first step too; the arithmetic is theirs."""
+    backend = TorchBackend(MasterLamb, dtype=dtype, state={"theta": where})
+    assert backend.profile == Profile(slots={} if dtype == "float32" else {"g": dtype})
+    results = held(backend, "lamb")
+    assert which(results, CONFORMS) == set(results)
+    assert all(r.steps == r.of for r in results.values())
+    third = {"x": np.full(3, 1 / 3, dtype=np.float32)}
+    handle = backend.start(pr.LAMB().spec, third)
+    assert np.array_equal(backend.read(handle)["theta"]["x"], third["x"])
+    assert handle.params["x"].dtype == getattr(torch, dtype)
+
+
+def test_a_declared_profile_with_masters_leaves_tensors_narrow() -> None:
+    """Their dtype is that of the gradients."""
+    wide = Profile(dtype="bfloat16", slots=dict.fromkeys(("theta", "m", "v"), "float32"))
+    backend = TorchBackend(MasterLamb, profile=wide, state={"theta": "master"})
+    assert backend.dtype == "bfloat16"
+    results = held(backend, "lamb", "lamb/plain-*")
+    assert which(results, CONFORMS) == set(results)
+
+
+def test_masters_that_are_not_copied_are_not_shown() -> None:
+    """The parameters are, as soon as they are more than a rounding behind."""
+    class Forgets(MasterLamb):
+        copies = False
+
+    backend = TorchBackend(Forgets, dtype="bfloat16", state={"theta": "master"})
+    results = held(backend, "lamb", "lamb/plain-dyadic")
+    assert which(results, DEPARTS) == set(results)
+
+
+def test_masters_are_suspected() -> None:
+    """Where a state that is set does not go on, and something is the parameters all along."""
+    backend = TorchBackend(MasterLamb)
+    hint = 'if master is master weights, say so: state={"theta": "master"}'
+    with pytest.raises(Unsupported, match=re.escape(hint)):
+        backend.start(pr.LAMB().spec, START, state_of(pr.LAMB(), START["x"], t=2))
+
+
+class OfVectors(Coupled):
+    """First moments of matrices are kept in another shape, as low-rank methods do."""
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Take a step."""
+        for p, kept in self.state.items():
+            kept["first"] = kept["first"].reshape(p.shape)
+        super().step()
+        for p, kept in self.state.items():
+            kept["first"] = kept["first"].reshape(p.shape if p.dim() < 2 else -1)
+
+
+def test_a_slot_of_some_layers_is_not_shown_as_zero_in_others() -> None:
+    """A layer that has stepped has what it has; of one that has not, there is none as yet."""
+    backend = TorchBackend(OfVectors, state={"m": "first", "v": "second"})
+    params = {"x": START["x"], "w": np.ones((2, 2), dtype=np.float32)}
+    handle = backend.start(pr.Adam().spec, params)
+    backend.step(handle, {layer: np.ones_like(x) for layer, x in params.items()}, 0.1)
+    assert set(backend.read(handle)) == {"theta", "v"}
+    with pytest.raises(Unsupported, match="m of layer 'w' is not found"):
+        backend.start(pr.Adam().spec, params, {"t": 2, "m": params, "v": params})
+
+    handle = TorchBackend(Late, fixed=AROUND).start(LOOK.spec, START)
+    late = TorchBackend(Late, fixed=AROUND)
+    assert "slow" not in late.read(course(late, handle, steps=2))
+
+
+@pytest.mark.parametrize("family", [torch.optim.SGD, Coupled, torch.optim.AdamW])
+def test_what_a_wrapper_wraps_is_found(family: Any) -> None:
+    """By the name of a class, or else by the way it moves; it is asked for nothing else."""
+    class Around(Wrapped):
+        def __init__(
+            self, params: Any, lr: float = 0.1, eps: float = 1e-8, weight_decay: float = 0.0,
+            k: int = 6, alpha: float = 0.5,
+        ) -> None:
+            self.inner = family(params, lr=lr, weight_decay=weight_decay, **(
+                {} if family is torch.optim.SGD else {"eps": eps}
+            ))
+            torch.optim.Optimizer.__init__(self, self.inner.param_groups, {})
+            self.k, self.alpha = k, alpha
+            self._begin([p for group in self.param_groups for p in group["params"]])
+
+    Around.__name__ = "Around"
+    inside = {torch.optim.SGD: "sgd", Coupled: "adam", torch.optim.AdamW: "adamw"}[family]
+    options = {} if family is torch.optim.SGD else {"beta1": 0.9, "beta2": 0.999}
+    backend = TorchBackend(Around, fixed=options)
+    for name, inner in (("sgd", pr.SGD()), ("adam", pr.Adam()), ("adamw", pr.AdamW())):
+        why = backend.supports(pr.Lookahead(inner=inner).spec)
+        assert why == (None if name == inside else f"wraps {inside}, not {name}")
 
 
 def test_a_late_start_is_not_helped() -> None:
@@ -772,6 +1053,48 @@ def test_a_state_wider_than_its_parameters_is_declared_so() -> None:
     handle = backend.start(pr.SGD(momentum=0.5).spec, START, {"t": 3, "u": {"x": third}})
     assert np.array_equal(backend.read(handle)["u"]["x"], third)
     assert handle.params["x"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "float64"])
+def test_widths_are_found_under_any_name(dtype: str) -> None:
+    """By what tensors hold, narrower or wider than the parameters."""
+    for width in (torch.float32, torch.float64):
+        class OfWidth(Coupled):
+            def moments(self, p: Any, width: Any = width) -> Any:
+                return {k: x if k == "n" else x.to(width) for k, x in super().moments(p).items()}
+
+        backend = TorchBackend(OfWidth, dtype=dtype)
+        other = str(width).removeprefix("torch.")
+        slots = {} if other == dtype else dict.fromkeys(("m", "v"), other)
+        assert backend.profile == Profile(dtype=dtype, slots=slots)
+        if dtype != "float64":
+            results = held(backend, "adam")
+            assert which(results, CONFORMS) == set(results)
+
+
+def test_the_dtype_is_shown_as_it_is() -> None:
+    """Parameters that a step turns into doubles are no floats."""
+    class Grows(torch.optim.AdamW):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            super().step()
+            for group in self.param_groups:
+                for p in group["params"]:
+                    p.data = p.data.double()
+
+    results = held(TorchBackend(Grows), "adamw", "adamw/plain-*")
+    assert which(results, DTYPE) == set(results)
+    assert {r.detail for r in results.values()} == {
+        "theta of layer 'w' is float64, declared is float32",
+    }
+
+
+def test_a_profile_is_told_of_what_never_steps() -> None:
+    """It is asked before a step is, and outside of a watch."""
+    class Leaves(torch.optim.SGD):  # type: ignore[misc]
+        def step(self, closure: Any = None) -> None:
+            raise SystemExit
+
+    assert TorchBackend(Leaves).profile == Profile()
 
 
 def test_declared_profiles_win() -> None:
