@@ -664,6 +664,25 @@ def test_forms_of_changed_lines_are_left_out() -> None:
     assert all(counts["published"][tag] > 0 for tag in same)
 
 
+@pytest.mark.parametrize("form", [f for f in FORMS if f.of is not None], ids=lambda f: f.name)
+def test_a_form_of_a_dialect_is_heard_in_it_alone(form: Variant) -> None:
+    """It is a way of a line there, and of no line as published, or as other variants have it."""
+    assert form.of is not None
+    optimizer = running(form.rules[0])[0]
+    others: list[Variant] = [
+        v for v in VARIANTS.values()
+        if v.kind != "form" and v.fits(optimizer) and v.name != form.of.name
+    ]
+
+    def codes(variant: Variant | None, forms: tuple[Variant, ...]) -> list[bytes]:
+        spoken = optimizer if variant is None else changed(optimizer, variant)
+        return [rule.__code__.co_code for rule in heard(spoken, forms).stages()]
+
+    assert codes(form.of, (form,)) != codes(form.of, ())
+    for other in (None, *others):
+        assert codes(other, (form,)) == codes(other, ())
+
+
 # Schedules.
 
 FALLING = (8.0, 4.0, 4.0, 4.0, 3.9, 3.9, 3.9, 3.9, 2.0, 2.0, 1.9, 1.8, 1.8, 1.8)

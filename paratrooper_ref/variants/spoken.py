@@ -113,6 +113,21 @@ def _corrected_moments() -> tuple[Variant, ...]:
                 f"m = {g} - ({g} - m - (1 - kept) * ({g} - m)) if kept <= 0.5"
                 f" else m + (1 - kept) * ({g} - m)",
                 "torch (lerp): from the nearer end", TORCH_LERP),
+            *(
+                _of(dialect, f"{moment}_divided", was,
+                    f"{moment} = (({beta} - {beta}**t) * {moment} + (1 - {beta}) * {new})"
+                    f" / (1 - {beta}**t)",
+                    "a sum that is divided by the sum of its weights")
+                for moment, was, beta, new in (
+                    ("m", m, "beta1", g), ("v", v, "beta2", f"({g} * {g})"),
+                )
+            ),
+            _of(dialect, "square_lerp", v, f"v = v + (1 - kept) * ({g} * {g} - v)",
+                "the same for the squares", OPTIMI),
+            _of(dialect, "square_lerp_nearer", v,
+                f"v = {g} * {g} - kept * ({g} * {g} - v) if kept <= 0.5"
+                f" else v + (1 - kept) * ({g} * {g} - v)",
+                "the same, from the nearer end", TORCH_LERP),
             _of(dialect, "square_scaled", v, f"v = kept * v + (1 - kept) * {g} * {g}",
                 "optimi (addcmul)", OPTIMI),
         ]
