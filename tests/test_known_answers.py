@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 
 import paratrooper_ref as pr
 from paratrooper_ref.arithmetic import EXACT, Scalar, scalar
+from paratrooper_ref.optimizers.warmup import first_batch
 from tests import oracle
 from tests.helpers import RECTIFIED, named
 
@@ -502,6 +503,16 @@ def test_first_batch_rule_takes_the_raw_gradient() -> None:
     _, lines = optimizer.step(state, {"x": np.array([1.0, 1.0])})
 
     assert lines.model["h"] == 0.25
+
+
+def test_first_batch_rule_counts_the_elements_of_each_trajectory() -> None:
+    """Three trajectories of a vector of two and a number: h = Σg²/12 of each, by itself."""
+    vector, single = np.array([[1.0, 1.0], [2.0, 2.0], [0.0, 0.0]]), np.array([[1.0], [2.0], [6.0]])
+
+    found = first_batch([vector, single], beta1=0.5, beta2=0.75)
+
+    assert found["h"].tolist() == [[0.25], [1.0], [3.0]]
+    assert found["small"].tolist() == [[True], [False], [False]]
 
 
 ADAPTIVE: dict[str, tuple[pr.Optimizer, float]] = {

@@ -120,6 +120,8 @@ def test_a_scalar_is_rounded_once_where_it_is_taken() -> None:
     assert taken.value == 0.1
     assert taken.error == (2.0**-24 + 2.0**-53) * 0.1 * STRETCH + FLOAT32.tiny
     assert one(1.0).taking(taken).error == taken.error
+    least = one(1.0, format=FLOAT32).taking(scalar(EXACT, 3 * 2.0**-150))
+    assert least.error == near(2.0**-150 + 3 * 2.0**-174)
     assert one(1.0, format=FLOAT32).taking(0.1).error == 0
     assert one(1.0, format=FLOAT32).taking(scalar(EXACT, -0.1)).error == taken.error
     assert (one(1.0, format=FLOAT32) - scalar(EXACT, 0.1)).value == 0.9
@@ -279,6 +281,7 @@ def test_a_high_power_is_bounded_however_it_is_made() -> None:
     off = one(base, 1e-6) ** n
     assert off.error == near(n * (base + 2e-6) ** (n - 1) * 1e-6, rel=1e-6)
     assert (base + 2e-6) ** n - (base + 1e-6) ** n <= off.error
+    assert (one(-base, 1e-6) ** n).error == off.error
     # Up to four factors, and arrays always, are multiplied out.
     assert (one(3.0) ** 4).error == near(3 * 2.0**-53 * 81, rel=1e-6)
     assert (some((3.0, 0.0)) ** 5).error[0] == near(4 * 2.0**-53 * 243, rel=1e-6)
@@ -297,6 +300,7 @@ def test_a_power_of_too_many_roundings_has_no_bound() -> None:
     assert math.isfinite((one(2.0) ** 600).error)
     assert (one(1e200) ** 7).error == (one(-1e200) ** 7).error == math.inf
     assert ((one(1e200) ** 7).value, (one(-1e200) ** 7).value) == (math.inf, -math.inf)
+    assert (one(-1e200) ** 8).value == math.inf
 
 
 def test_functions_of_libm_pass_on_the_steepest_slope() -> None:

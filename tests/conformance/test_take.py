@@ -1,0 +1,186 @@
+"""Taking a step: what is asked, what is shown, and all that a step may not do besides."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from paratrooper_ref.conformance import Profile, ReferenceBackend
+from paratrooper_ref.conformance.take import Question, container, take
+from paratrooper_ref.conformance.verdict import Fault
+from paratrooper_ref.optimizers import Adam, State
+
+
+class Odd(ReferenceBackend):
+    """A float32 backend that shows something odd once it has taken a step."""
+
+    def __init__(self, **odd: Any) -> None:
+        super().__init__("float32")
+        self.odd, self.stepped = odd, False
+        self.given: dict[str, Any] = {}
+        self.seen: Any = {}
+
+    def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+        self.given = {"theta": params, **(state or {})}
+        return super().start(spec, params, state)
+
+    def step(self, handle: Any, grads: Any, lr: float) -> None:
+        super().step(handle, grads, lr)
+        self.stepped = True
+        if "input" in self.odd:
+            self.given[self.odd["input"]]["w"][0] += 1
+        if "alias" in self.odd:
+            self.seen["m"]["w"][0] += 1
+        if "gradient" in self.odd:
+            for x in grads.values():
+                x[...] = 0
+
+    def read(self, handle: Any) -> Any:
+        found: Any = super().read(handle)
+        self.seen = self.seen or found
+        if "back" in self.odd and not self.stepped:
+            found["m"]["w"] = found["m"]["w"] + 1
+        if self.stepped and "edit" in self.odd:
+            self.odd["edit"](found)
+        return found
+
+    def probe(self, handle: Any) -> Any:
+        return self.odd.get("probe", {})
+
+
+def question(t: int = 3) -> Question:
+    """Return a step of Adam on a layer."""
+    state = State(
+        params={"w": np.array([1.0, 2.0])}, t=t, m={"w": np.array([0.5, 0.25])},
+        v={"w": np.array([0.5, 0.125])},
+    )
+    return Question(
+        spec=Adam().spec, state=state, slots=("m", "v"), grads={"w": np.array([0.25, -1.0])}, lr=0.5
+    )
+
+
+def edit(slot: str, change: Any) -> Any:
+    """Return what puts something else in place of a slot of layer w."""
+
+    def put(found: Any) -> None:
+        found[slot]["w"] = change(found[slot]["w"])
+
+    return put
+
+
+@pytest.mark.parametrize(
+    ("odd", "verdict"),
+    [
+        ({"gradient": True}, "changes its gradient"),
+        ({"input": "theta"}, "changes its input"),
+        ({"input": "v"}, "changes its input"),
+        ({"alias": True}, "aliases its state"),
+        ({"back": True}, "loses its state"),
+        ({"edit": edit("theta", lambda x: x.reshape(2, 1))}, "wrong shape"),
+        ({"edit": edit("theta", lambda x: x[:1])}, "wrong shape"),
+        ({"edit": edit("m", lambda x: x.astype(float))}, "wrong dtype"),
+        ({"edit": edit("m", lambda x: x.tolist())}, "wrong dtype"),
+        ({"edit": edit("v", lambda x: x * np.float32(np.nan))}, "not finite"),
+        ({"edit": lambda found: found.pop("theta")}, "wrong layers"),
+        ({"edit": lambda found: found["m"].pop("w")}, "wrong layers"),
+        ({"edit": lambda found: found["m"].update(b=found["m"]["w"])}, "wrong layers"),
+        ({"probe": {"b": {"update": 1.0}}}, "wrong layers"),
+    ],
+)
+def test_whatever_else_a_step_does_is_a_fault(odd: dict[str, Any], verdict: str) -> None:
+    with pytest.raises(Fault) as caught:
+        take(Odd(**odd), question())
+    assert caught.value.verdict == verdict
+
+
+def test_an_infinite_number_is_shown_with_its_place() -> None:
+    def spoil(x: Any) -> Any:
+        x[1] = -np.inf
+        return x
+
+    with pytest.raises(Fault, match=r"v of layer 'w' has -inf at \[1\]"):
+        take(Odd(edit=edit("v", spoil)), question())
+
+
+def test_what_is_shown_is_slots_then_probes() -> None:
+    """A probe does not overrule a slot; a slot may be left out; scalars of NumPy are arrays."""
+    odd = Odd(
+        edit=lambda found: found.pop("v"),
+        probe={"w": {"update": [1.0, 2.0], "theta": [9.0, 9.0]}, "": {"h": 1.0}},
+    )
+    shown = take(odd, question())
+    assert list(shown) == ["w"]
+    assert set(shown["w"]) == {"theta", "m", "update"}
+    assert shown["w"]["update"].tolist() == [1, 2]
+    assert shown["w"]["theta"].max() < 9
+    assert shown["w"]["m"].dtype == np.float64
+
+
+def test_a_step_may_return_another_handle_and_show_no_lines() -> None:
+    class Pure(ReferenceBackend):
+        probe = None  # type: ignore[assignment]
+
+        def step(self, handle: Any, grads: Any, lr: float) -> Any:
+            other = copy.copy(handle)
+            super().step(other, grads, lr)
+            return other
+
+    plain = take(ReferenceBackend("float32"), question())
+    pure = take(Pure("float32"), question())
+    assert set(pure["w"]) == {"theta", "m", "v"}
+    for slot in pure["w"]:
+        assert pure["w"][slot].tolist() == plain["w"][slot].tolist()
+    assert pure["w"]["theta"].tolist() != [1, 2]
+
+
+def test_numbers_that_a_declared_dtype_does_not_hold_are_another_dtype() -> None:
+    """bfloat16 comes in arrays of float32."""
+    assert container(Profile(dtype="bfloat16"), "m") == np.float32
+    assert container(Profile(dtype="bfloat16", slots={"m": "float16"}), "m") == np.float16
+    backend = ReferenceBackend("float32")
+    backend.profile = Profile(dtype="float32", slots={"m": "bfloat16"})
+    with pytest.raises(Fault, match="m of layer 'w' has numbers that bfloat16 does not hold"):
+        take(backend, question())
+
+
+def test_a_first_step_is_fresh() -> None:
+    """Of zeros, slow weights apart, which are the parameters; and with nothing chosen."""
+    zeros = {"w": np.zeros(2)}
+    state = State(params={"w": np.ones(2)}, m=zeros, v=zeros, slow={"w": np.ones(2)})
+    fresh = Question(spec={}, state=state, slots=("m", "v", "slow"), grads={}, lr=0.1)
+
+    def other(**changes: Any) -> bool:
+        return replace(fresh, state=replace(state, **changes)).fresh
+
+    assert fresh.fresh is True
+    assert other(t=1) is False
+    assert other(warmup="none") is False
+    assert not other(v={"w": np.array([0.0, 1.0])})
+    assert not other(slow=zeros)
+    assert replace(fresh, slots=("m",), state=replace(state, slow=None)).fresh
+
+
+def test_a_fresh_step_is_begun_without_a_state() -> None:
+    given: list[Any] = []
+
+    class Telling(ReferenceBackend):
+        def start(self, spec: Any, params: Any, state: Mapping[str, Any] | None = None) -> Any:
+            given.append(state)
+            return super().start(spec, params, state)
+
+    take(Telling("float32"), question())
+    zeros = {"w": np.zeros(2)}
+    first = question()
+    take(Telling("float32"), replace(first, state=State(params=zeros, m=zeros, v=zeros)))
+    chosen = replace(first, state=replace(first.state, warmup="none"))
+    take(Telling("float32"), chosen)
+    assert given[1] is None
+    assert {k: v for k, v in given[0].items() if k == "t"} == {"t": 3}
+    assert set(given[0]) == {"t", "m", "v"}
+    assert given[2]["warmup"] == "none"
+    assert given[0]["m"]["w"].dtype == np.float32
