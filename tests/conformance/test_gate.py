@@ -9,8 +9,10 @@ import pytest
 
 from paratrooper_ref import RAdamW
 from paratrooper_ref.conformance import Profile, ReferenceBackend, check
+from paratrooper_ref.conformance.attribute import Explained
 from paratrooper_ref.conformance.backend import Lacks, Unsupported
 from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, differences, names, without
+from paratrooper_ref.conformance.kit import _agreeing, _of_choice
 from paratrooper_ref.conformance.kit import names as all_names
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -20,11 +22,13 @@ from paratrooper_ref.conformance.verdict import (
     RAISES,
     UNSTABLE,
     UNSUPPORTED,
+    Like,
     Result,
 )
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.optimizers import Adam, AdamW, Lookahead
+from paratrooper_ref.variants import VARIANTS, changed
 
 CORPUS = Corpus()
 
@@ -391,3 +395,80 @@ def test_what_departs_says_what_it_looks_like() -> None:
     assert departing
     assert all([x.variant for x in r.likes] == ["adam.eps_hat"] for r in departing)
     assert not any(r.likes for r in report.results if r.verdict == CONFORMS)
+
+
+def test_a_check_goes_on_with_runs() -> None:
+    """In the same dialect, with the same patience; told and counted as cases are."""
+    swapped = ReferenceBackend("float32", variant="adam.betas_swapped")
+    only: Any = {"only": "*/adam/rosenbrock"}
+    told: list[str] = []
+    report = check(Backend(), "adam", only="*/adam", progress=told.append)
+    assert (report.total, report.ok) == (2, True)
+    assert [r.case for r in report.results] == told == ["reload/adam", "twice/adam"]
+    with pytest.raises(ValueError, match="needs cases"):
+        check(Backend(), "adam", runs=False, **only)
+    (found,) = check(swapped, "adam", **only).results
+    assert found.verdict == DEPARTS
+    assert [like.variant for like in found.likes] == ["adam.betas_swapped"]
+    assert check(swapped, "adam", dialect="adam.betas_swapped", **only).ok
+    (hung,) = check(
+        Backend(lambda *_: time.sleep(0.5)), "adam", only="twice/adam", seconds=0.05
+    ).results
+    assert (hung.verdict, hung.detail) == (HANGS, "no answer in 0.05 s")
+
+
+def like(variant: str) -> Like:
+    """Return a likeness."""
+    return Like(
+        variant=variant, kind="bug", misfit=0.5, tags=("m",), was="m = m", line="m = g", seen="",
+        link="",
+    )
+
+
+def test_a_run_is_like_what_explains_every_case() -> None:
+    """Where it is like that at all; otherwise it keeps its own."""
+    run = Result(case="loop/a", verdict=DEPARTS, likes=[like("x"), like("y"), like("z")])
+
+    def names(*variants: str) -> list[str]:
+        found = Explained(likes=[like(name) for name in variants])
+        return [x.variant for x in _agreeing(run, found).likes]
+
+    assert names("z", "x") == ["x", "z"]
+    assert names("y") == ["y"]
+    assert names("w") == names() == ["x", "y", "z"]
+
+
+def test_what_departs_by_a_choice_of_torch_alone_is_not_asked() -> None:
+    """It is a dialect that shows in a corner; with anything besides it is a departure."""
+    variant = "sgd.dampening_needs_momentum"
+    report = check(
+        ReferenceBackend("float32", variant=variant), "sgd", only="sgd/*-decimal", runs=False
+    )
+    (other,) = (r for r in report.results if r.verdict != CONFORMS)
+    assert (other.verdict, other.departure, other.likes) == (UNSUPPORTED, None, ())
+    assert other.detail.startswith("dampening without momentum: ")
+    assert report.ok
+    assert not report.likes
+    given = {
+        (DEPARTS, variant): UNSUPPORTED, (DEPARTS, variant, "x"): DEPARTS, (DEPARTS,): DEPARTS,
+        (DEPARTS, "x"): DEPARTS, (KEEPS, variant): KEEPS, (CONFORMS,): CONFORMS,
+    }
+    for (verdict, *likes), becomes in given.items():
+        result = Result(case="a/1", verdict=verdict, likes=[like(name) for name in likes])
+        assert _of_choice(result).verdict == becomes
+
+
+def test_each_case_shows_its_own_fault_where_no_one_explains_all() -> None:
+    class Two(ReferenceBackend):
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            handle = super().start(*args, **kwargs)
+            name = "adam.betas_swapped" if handle.state.t < 3 else "adam.eps_hat"
+            handle.optimizer = changed(handle.optimizer, VARIANTS[name])
+            return handle
+
+    report = check(Two(), "adam", only="adam/[pt][il]*-decimal", runs=False)
+    assert not report.likes
+    assert {r.case: (r.verdict, [x.variant for x in r.likes]) for r in report.results} == {
+        "adam/plain-decimal": (DEPARTS, ["adam.betas_swapped"]),
+        "adam/tiny-decimal": (DEPARTS, ["adam.eps_hat"]),
+    }

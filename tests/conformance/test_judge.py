@@ -17,7 +17,16 @@ from paratrooper_ref.conformance.verdict import Share
 from paratrooper_ref.conformance.wanted import Number, computed, distance, proved, share
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden, Step
-from paratrooper_ref.optimizers import OPTIMIZERS, SGD, Adam, Optimizer, RAdam, Ranger, State
+from paratrooper_ref.optimizers import (
+    OPTIMIZERS,
+    SGD,
+    Adam,
+    Optimizer,
+    Paratrooper,
+    RAdam,
+    Ranger,
+    State,
+)
 
 CORPUS = Corpus()
 Layers = dict[str, dict[str, Any]]
@@ -135,37 +144,6 @@ def departure(got: Layers, *step: Any, **more: Any) -> Any:
 
 def test_an_honest_step_departs_nowhere() -> None:
     assert departure(*adam_step()) is None
-
-
-@pytest.mark.parametrize("algorithm", OPTIMIZERS)
-def test_lines_of_any_rule_are_followed_to_the_end(algorithm: str) -> None:
-    """Helpers of forms, flags, numbers of a layer among them, and what a rule assigns twice.
-
-    That is a ratio that is switched off, a cap before rectification, and parameters at a
-    synchronisation; a backend shows the last.
-    """
-    entries = CORPUS.manifest().cases
-    for name, i in (("shapes", -1), ("layers", 0), ("layers", -1), ("sync", -1)):
-        if (case := f"{algorithm}/{name}-decimal") in entries:
-            golden = CORPUS.load(entries[case])
-            _followed(golden, golden.steps[i])
-
-
-def _followed(golden: Golden, step: Step) -> None:
-    profile = Profile(dtype="float64")
-    given = (golden.optimizer, golden.state(step), golden.gradients(step), step.lr, profile)
-    _, found = golden.optimizer.step(*given[1:3], step.lr)
-    got = {layer: dict(tagged) for layer, tagged in found.items()}
-    assert first_departure(*given, got) is None, golden.case
-    for layer, tagged in got.items():
-        for tag, x in tagged.items():
-            wrong = (not x) if isinstance(x, bool) else x * (1 + 1e-6)
-            waits = tag == "theta" and np.array_equal(x, given[1].params[layer])
-            if tag in ("g", "lr") or waits or np.all(wrong == x):  # given, or 0, or infinite
-                continue
-            off = first_departure(*given, got | {layer: tagged | {tag: wrong}})
-            assert off is not None, tag
-            assert (off.at.layer, off.at.tag) == (layer, tag)
 
 
 def test_a_line_departs_beyond_its_bound_and_that_of_the_reference() -> None:
@@ -298,6 +276,21 @@ def test_a_branch_that_is_not_taken_is_off_without_end() -> None:
     assert departure({"w": {"rectified": np.array(1.0)}}, state, grads, RAdam()) is None
 
 
+def test_a_branch_is_off_before_the_plain_numbers_that_it_assigns() -> None:
+    """The cap is 10 before the step is rectified, and no number of t; what is one comes first."""
+    layers: dict[str, Any] = {name: {"w": np.ones(1)} for name in ("m", "v", "slow")}
+    state = State(params={"w": np.ones(1)}, t=4, warmup="momentum", **layers)
+
+    def first(**got: float) -> Any:
+        shown = {"w": {tag: np.array(x) for tag, x in got.items()}}
+        return departure(shown, state, {"w": np.ones(1)}, Paratrooper()).at.tag
+
+    assert first(cap=7.0, rectified=1.0) == "rectified"
+    assert first(cap=7.0, rectified=0.0) == first(cap=7.0) == "cap"
+    assert first(cap=7.0, rectified=1.0, m=7.0) == "m"
+    assert first(cap=7.0, rectified=1.0, beta1_t=0.5) == "beta1_t"
+
+
 def test_a_branch_that_is_not_decided_is_taken_as_real_numbers_have_it() -> None:
     """At the threshold: the lines after it are looked at all the same."""
     state = State(
@@ -357,3 +350,37 @@ def test_bounds_of_the_reference_are_not_those_of_a_backend() -> None:
     assert REFERENCE.sums == "neighbours"
     assert (own.slack * 2.0**20 < allowed.error).all()
     assert (distance(got["w"]["theta"], own) == 0).all()
+
+
+# ------------------------------------------------------------------ every rule
+
+
+@pytest.mark.parametrize("algorithm", OPTIMIZERS)
+def test_lines_of_any_rule_are_followed_to_the_end(algorithm: str) -> None:
+    """Helpers of forms, flags, numbers of a layer among them, and what a rule assigns twice.
+
+    That is a ratio that is switched off, a cap before rectification, and parameters at a
+    synchronisation; a backend shows the last.
+    """
+    entries = CORPUS.manifest().cases
+    for name, i in (("shapes", -1), ("layers", 0), ("layers", -1), ("sync", -1)):
+        if (case := f"{algorithm}/{name}-decimal") in entries:
+            golden = CORPUS.load(entries[case])
+            _followed(golden, golden.steps[i])
+
+
+def _followed(golden: Golden, step: Step) -> None:
+    profile = Profile(dtype="float64")
+    given = (golden.optimizer, golden.state(step), golden.gradients(step), step.lr, profile)
+    _, found = golden.optimizer.step(*given[1:3], step.lr)
+    got = {layer: dict(tagged) for layer, tagged in found.items()}
+    assert first_departure(*given, got) is None, golden.case
+    for layer, tagged in got.items():
+        for tag, x in tagged.items():
+            wrong = (not x) if isinstance(x, bool) else x * (1 + 1e-6)
+            waits = tag == "theta" and np.array_equal(x, given[1].params[layer])
+            if tag in ("g", "lr") or waits or np.all(wrong == x):  # given, or 0, or infinite
+                continue
+            off = first_departure(*given, got | {layer: tagged | {tag: wrong}})
+            assert off is not None, tag
+            assert (off.at.layer, off.at.tag) == (layer, tag)
