@@ -63,37 +63,6 @@ def gone(backend: Any, *golden: Golden, **options: Any) -> list[Result]:
     return Gate(backend, **options).run(golden or (PLAIN,))
 
 
-# ------------------------------------------------------------------ names
-
-
-def test_names_are_those_of_a_group_or_of_all_that_run_an_algorithm() -> None:
-    manifest = CORPUS.manifest().cases.values()
-    sgd = names("sgd", CORPUS)
-    assert sgd == sorted(sgd)
-    assert {name.partition("/")[0] for name in sgd} >= {"sgd", "nesterov"}
-    assert {name.partition("/")[0] for name in names("nesterov", CORPUS)} == {"nesterov"}
-    assert names("adam", CORPUS, only="adam/p*") == [
-        e.case for e in sorted(manifest, key=lambda e: e.case)
-        if e.case.startswith("adam/p") and e.tier == "core"
-    ]
-    assert names("adam", CORPUS, only="lamb/*") == []
-    core = set(names("adam", CORPUS))
-    assert core <= set(names("adam", CORPUS, tier="all"))
-    assert not core & set(names("adam", CORPUS, tier="full"))
-    assert [g.case for g in cases("adam", CORPUS, only="adam/plain-*")] == [
-        "adam/plain-decimal", "adam/plain-dyadic",
-    ]
-    with pytest.raises(ValueError, match="got algorithm='adm'; did you mean 'adam'"):
-        names("adm", CORPUS)
-
-
-def test_runs_are_part_of_what_there_is_to_check() -> None:
-    assert set(all_names("adam", CORPUS)) > set(all_names("adam", CORPUS, runs=False))
-    assert all_names("adam", CORPUS, runs=False) == names("adam", CORPUS)
-    with pytest.raises(ValueError, match=r"got none of adam in the core tier for 'x/\*'"):
-        all_names("adam", CORPUS, only="x/*")
-
-
 # ------------------------------------------------------------------ verdicts
 
 
@@ -339,6 +308,37 @@ def test_a_dialect_may_be_two() -> None:
     (none,) = gone(Backend(), case("adam/plain-decimal"), dialect=same)
     assert none.verdict == UNSUPPORTED
     assert "another variant may have changed it" in none.detail or "exactly once" in none.detail
+
+
+# ------------------------------------------------------------------ names
+
+
+def test_names_are_those_of_a_group_or_of_all_that_run_an_algorithm() -> None:
+    manifest = CORPUS.manifest().cases.values()
+    sgd = names("sgd", CORPUS)
+    assert sgd == sorted(sgd)
+    assert {name.partition("/")[0] for name in sgd} >= {"sgd", "nesterov"}
+    assert {name.partition("/")[0] for name in names("nesterov", CORPUS)} == {"nesterov"}
+    assert names("adam", CORPUS, only="adam/p*") == [
+        e.case for e in sorted(manifest, key=lambda e: e.case)
+        if e.case.startswith("adam/p") and e.tier == "core"
+    ]
+    assert names("adam", CORPUS, only="lamb/*") == []
+    core = set(names("adam", CORPUS))
+    assert core <= set(names("adam", CORPUS, tier="all"))
+    assert not core & set(names("adam", CORPUS, tier="full"))
+    assert [g.case for g in cases("adam", CORPUS, only="adam/plain-*")] == [
+        "adam/plain-decimal", "adam/plain-dyadic",
+    ]
+    with pytest.raises(ValueError, match="got algorithm='adm'; did you mean 'adam'"):
+        names("adm", CORPUS)
+
+
+def test_runs_are_part_of_what_there_is_to_check() -> None:
+    assert set(all_names("adam", CORPUS)) > set(all_names("adam", CORPUS, runs=False))
+    assert all_names("adam", CORPUS, runs=False) == names("adam", CORPUS)
+    with pytest.raises(ValueError, match=r"got none of adam in the core tier for 'x/\*'"):
+        all_names("adam", CORPUS, only="x/*")
 
 
 # ------------------------------------------------------------------ the kit
