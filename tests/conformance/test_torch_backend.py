@@ -18,7 +18,9 @@ import pytest
 import paratrooper_ref as pr
 from paratrooper_ref.conformance import Profile, Unsupported
 from paratrooper_ref.conformance.arguments import accepted, arguments
+from paratrooper_ref.conformance.cells import Layer, Path
 from paratrooper_ref.conformance.gate import Gate, cases
+from paratrooper_ref.conformance.layout import named
 from paratrooper_ref.conformance.torch_backend import Handle, TorchBackend
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -787,9 +789,28 @@ def test_a_slot_of_some_layers_is_not_shown_as_zero_in_others() -> None:
     with pytest.raises(Unsupported, match="m of layer 'w' is not found"):
         backend.start(pr.Adam().spec, params, {"t": 2, "m": params, "v": params})
 
-    handle = TorchBackend(Late, fixed=AROUND).start(LOOK.spec, START)
-    late = TorchBackend(Late, fixed=AROUND)
-    assert "slow" not in late.read(course(late, handle, steps=2))
+
+def test_a_slot_that_a_layer_has_lost_is_not_shown() -> None:
+    """Nor one that others have as yet, where it has stepped with them."""
+    backend = TorchBackend(Coupled)
+    params = {"x": START["x"], "y": np.ones(2, dtype=np.float32)}
+    handle = backend.start(pr.Adam().spec, params)
+    backend.step(handle, {"x": np.ones_like(START["x"]), "y": None}, 0.1)
+    assert set(backend.read(handle)) == {"theta", "m", "v"}
+    backend.step(handle, {"x": None, "y": np.ones(2, dtype=np.float32)}, 0.1)
+    handle.optimizer.state[handle.params["y"]].pop("first")
+    assert set(backend.read(handle)) == {"theta", "v"}
+
+
+def test_a_name_that_all_layers_have_goes_before_one_that_some_have() -> None:
+    """Whatever their order; some are better than none."""
+    params = {k: torch.ones(2) for k in "xy"}
+    names = [("x", "exp_avg"), ("x", "m"), ("y", "m")]
+    seen: dict[Path, Any] = {
+        ("state", Layer(layer), name): torch.ones(2) for layer, name in names
+    }
+    assert named(seen, params, ("exp_avg", "m")) == {k: ("state", Layer(k), "m") for k in "xy"}
+    assert set(named(seen, params, ("exp_avg", "v"))) == {"x"}
 
 
 @pytest.mark.parametrize("family", [torch.optim.SGD, Coupled, torch.optim.AdamW])
