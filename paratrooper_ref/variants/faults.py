@@ -255,7 +255,7 @@ FAULTS: Final[dict[str, Fault]] = {
             name="layers.vectors_not_adapted",
             what="has no trust ratio for layers of one axis, whatever it is told",
             seen="open_lars, and code that leaves biases and gains out",
-            link="https://pypi.org/project/open-lars/",
+            link="https://github.com/GrignardReagent/open_lars/blob/main/open_lars/lars.py",
             check="departs",
             where="layers of one axis or none",
         ),

@@ -66,6 +66,8 @@ _CAPPED: Final = "trust_ratio = unless_zero(clamp(lower, ratio, cap), weight_nor
 # over9000 keeps the norm at 10 or less, and decays the weights before it steps.
 _OVER9000: Final = """weight_norm = clamp(0, norm(theta), 10)
 theta = (1 - lr * weight_decay) * theta"""
+_OVER9000_IN_PLACE: Final = """theta = (1 - lr * weight_decay) * theta
+weight_norm = clamp(0, norm(theta), 10)"""
 
 BUGS_AND_DIALECTS: Final = (
     # Every rule: the step itself.
@@ -365,6 +367,31 @@ BUGS_AND_DIALECTS: Final = (
         link="https://github.com/geoopt/geoopt/issues/164",
     ),
     Variant(
+        name="adam.count_ahead",
+        rules=_CORRECTED,
+        was="beta1_t = beta1**t",
+        line="beta1_t = beta1 ** (t + 1)",
+        also=(("beta2_t = beta2**t", "beta2_t = beta2 ** (t + 1)"),),
+        kind="bug",
+        seen="a mutant: the count goes up before the step and in it",
+    ),
+    Variant(
+        name="radam.count_ahead",
+        rules=_RECTIFIED,
+        was="beta1_t = beta1**t",
+        line="beta1_t = beta1 ** (t + 1)",
+        also=(
+            ("beta2_t = beta2**t", "beta2_t = beta2 ** (t + 1)"),
+            (
+                "rho = rho_inf - 2 * t * beta2_t / (1 - beta2_t)",
+                "rho = rho_inf - 2 * (t + 1) * beta2_t / (1 - beta2_t)",
+            ),
+        ),
+        kind="bug",
+        seen="thinc 9.1's RAdam: the count goes up before the step and in it",
+        link="https://github.com/explosion/thinc/blob/main/thinc/optimizers.py",
+    ),
+    Variant(
         name="adam.count_stops",
         rules=_CORRECTED,
         was="beta1_t = beta1**t",
@@ -431,6 +458,23 @@ BUGS_AND_DIALECTS: Final = (
         line="v_hat = v",
         kind="bug",
         seen="a mutant",
+    ),
+    Variant(
+        name="adam.v_corrected_twice",
+        rules=_CORRECTED,
+        was="v_hat = v / (1 - beta2_t)",
+        line="v_hat = v / (1 - beta2_t) / (1 - beta2_t)",
+        kind="bug",
+        seen="a mutant",
+    ),
+    Variant(
+        name="adam.eps_floor",
+        rules=_CORRECTED,
+        was="denominator = sqrt(v_hat) + eps",
+        line="denominator = at_least(eps, sqrt(v_hat))",
+        kind="dialect",
+        seen="HeavyBall: eps is the least divisor",
+        link="https://github.com/HomebrewML/HeavyBall/blob/main/heavyball/utils.py",
     ),
     Variant(
         name="adam.corrected_in_place",
@@ -588,6 +632,29 @@ BUGS_AND_DIALECTS: Final = (
         kind="bug",
         seen="OneFlow: the corrections are in the rate, which scales the decay too",
         link="https://github.com/Oneflow-Inc/oneflow/issues/5960",
+    ),
+    Variant(
+        name="adamw.decay_rate_twice",
+        rules=_RAW,
+        was="direction = m_hat / denominator + weight_decay * theta",
+        line="direction = m_hat / denominator + lr * weight_decay * theta",
+        kind="bug",
+        seen="a mutant: the decay is scaled by the rate twice",
+    ),
+    Variant(
+        name="radamw.decay_rate_twice",
+        rules=("radamw", "rangerlars", "paratrooper"),
+        was=_DIRECTION,
+        line="direction = rectification * bias_correction * m / denominator"
+        " + lr * weight_decay * theta",
+        also=(
+            (
+                "direction = m_hat + weight_decay * theta",
+                "direction = m_hat + lr * weight_decay * theta",
+            ),
+        ),
+        kind="bug",
+        seen="a mutant: the decay is scaled by the rate twice",
     ),
     Variant(
         name="adamw.decay_without_lr",
@@ -1383,6 +1450,24 @@ BUGS_AND_DIALECTS: Final = (
         seen="over9000, first version of 2019-08-25: the norm of the decayed weights",
         link=f"{_GRANKIN}/094f4d3/over9000.py",
     ),
+    Variant(
+        name="rangerlars.over9000_float32",
+        rules=("rangerlars",),
+        was=_DIRECTION,
+        line="direction = rectification * bias_correction * m / denominator",
+        also=(
+            ("direction = m_hat + weight_decay * theta", "direction = m_hat"),
+            ("weight_norm = norm(theta)", _OVER9000_IN_PLACE),
+            (
+                "direction_norm = norm(direction)",
+                "direction_norm = norm(theta - lr * direction)",
+            ),
+            (_CLAMPED, "trust_ratio = ratio"),
+        ),
+        kind="dialect",
+        seen="over9000 on float32 weights, whose copy is no copy: their norm is taken decayed",
+        link=f"{_GRANKIN}/ac21bf9/ralamb.py",
+    ),
     # Paratrooper: the ceiling.
     Variant(
         name="paratrooper.cap_stays",
@@ -1585,6 +1670,14 @@ BUGS_AND_DIALECTS: Final = (
         line="if (t + 1) % k == 0:",
         kind="bug",
         seen="a mutant: steps are counted from 0",
+    ),
+    Variant(
+        name="lookahead.one_step_late",
+        rules=("lookahead",),
+        was="if t % k == 0:",
+        line="if t > 1 and t % k == 1 % k:",
+        kind="bug",
+        seen="a mutant: steps are counted after they are taken",
     ),
     Variant(
         name="lookahead.every_step",
