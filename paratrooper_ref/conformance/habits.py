@@ -68,7 +68,7 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
             told=partial(_shared, list(owned)),
         )
     for name, hyper, off in VECTORS:
-        if any(hyper in o.hyper() or _takes(o, hyper) for o in known):
+        if any(_takes(o, hyper) for o in known):
             yield Habit(
                 name=name, line=f"{hyper}={off} for layers of one axis or none",
                 told=partial(_vectors, hyper, off),
@@ -93,7 +93,7 @@ def _shared(names: list[str], optimizer: Optimizer, shapes: Shapes) -> Optimizer
 
 
 def _vectors(hyper: str, off: Any, optimizer: Optimizer, shapes: Shapes) -> Optimizer:
-    if hyper not in optimizer.hyper() and not _takes(optimizer, hyper):
+    if not _takes(optimizer, hyper):
         return optimizer
     vectors = (layer for layer, shape in shapes.items() if len(shape) <= 1)
     return optimizer.for_layers({layer: {hyper: off} for layer in vectors})

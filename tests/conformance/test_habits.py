@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from paratrooper_ref.conformance.habits import Habit, habits
-from paratrooper_ref.optimizers import LARS, SGD, Adam, AdamW, Optimizer
+from paratrooper_ref.optimizers import LARS, SGD, Adam, AdamW, Optimizer, Paratrooper
 from paratrooper_ref.variants import FAULTS
 
 SHAPES = {"w": (2, 2), "b": (3,), "s": ()}
@@ -58,6 +58,7 @@ def test_vectors_may_be_left_out_of_a_ratio_or_of_a_decay() -> None:
         "b": {"lr": 2.0, "weight_decay": 0.0}, "s": {"weight_decay": 0.0},
     }
     assert told(found[ADAPT], SGD().for_layers(own)) == own
+    assert list(by_line(Paratrooper())) == [ADAPT, DECAY]  # its first rule takes both
     assert (found[ADAPT].name, found[DECAY].name) == (
         "layers.vectors_not_adapted", "layers.vectors_not_decayed",
     )
