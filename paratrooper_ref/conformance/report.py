@@ -164,7 +164,7 @@ class Report:
         return line
 
     def _place(self, at: Share) -> str:
-        (case,) = [r.case for r in self.results if r.worst is at][:1] or [""]
+        case = next(r.case for r in self.results if r.worst is at)
         return f"{case} {at.tag} of {at.layer}[{at.index}] t={at.t}"
 
     def result(self, case: str) -> Result:
