@@ -160,13 +160,15 @@ IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
 
 LATER: Final = frozenset(
     {
-        "adam.beta2_bfloat16", "adam.betas_float32", "adam.m_stale", "adam.stored_corrected",
-        "adamw.betas_float32", "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
+        "adam.beta2_bfloat16", "adam.betas_float32", "adam.count_ahead", "adam.eps_floor",
+        "adam.m_stale", "adam.stored_corrected", "adam.v_corrected_twice", "adamw.betas_float32",
+        "adamw.decay_rate_twice", "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
         "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed",
         "lamb.gradient_clipped_by_layer", "lamb.kozistr", "lars.decay_decoupled",
         "lars.gradient_norm_decides", "lars.jettify", "lars.timm", "lars.update_clipped",
-        "lookahead.waits", "radam.count_stops", "radam.counts_twice", "radam.stored_corrected",
-        "sgd.decay_without_lr",
+        "lookahead.one_step_late", "lookahead.waits", "radam.count_ahead", "radam.count_stops",
+        "radam.counts_twice", "radam.stored_corrected", "radamw.decay_rate_twice",
+        "rangerlars.over9000_float32", "sgd.decay_without_lr",
     }
 )
 """Variants that are younger than the corpus 1.0.0, which no pattern claims: a claim is part of a
