@@ -124,7 +124,7 @@ def run(program: Path, *arguments: Path) -> subprocess.CompletedProcess[str]:
         "UBSAN_OPTIONS": "halt_on_error=1:exitcode=99",
     }
     words = [str(program), *map(str, arguments)]
-    return subprocess.run(words, capture_output=True, text=True, env=variables, timeout=60)
+    return subprocess.run(words, capture_output=True, text=True, env=variables, timeout=600)
 
 
 def outcomes(

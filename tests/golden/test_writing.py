@@ -602,7 +602,7 @@ def test_generate_after_an_interruption_from_the_keyboard(
     try:
         wait_for(corpus, 4, process)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does, to all of them
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=200)
         left = lasting(process.pid)
     finally:
         end(process.pid)
@@ -625,7 +625,7 @@ def test_an_interruption_while_processes_start(corpus: Path) -> None:
                 time.sleep(0.002)
             time.sleep(share / 20)
             os.killpg(process.pid, signal.SIGINT)
-            _, err = process.communicate(timeout=20)
+            _, err = process.communicate(timeout=200)
         finally:
             end(process.pid)
         told.append((process.returncode, err.splitlines()[-1:], err.count("\n")))
