@@ -922,7 +922,7 @@ def test_a_damaged_proposal_is_refused(damage: str, run: Run, corpus: Path) -> N
         pytest.fail("it waits")
 
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(10)
+    signal.alarm(100)
     try:
         status, out, err = run("regenerate", "--accept")
     finally:
