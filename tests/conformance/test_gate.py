@@ -17,6 +17,7 @@ from paratrooper_ref.conformance.kit import names as all_names
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
+    GRADIENT,
     HANGS,
     KEEPS,
     RAISES,
@@ -130,6 +131,25 @@ def test_what_is_not_the_same_again_is_kept_state() -> None:
     assert later.detail.startswith(f"taken first it {CONFORMS}, taken again it ")
 
 
+def test_what_a_step_changes_besides_is_said() -> None:
+    """Alone it is the verdict; where the step departs it is told with that."""
+
+    class Spoiling(ReferenceBackend):
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            super().step(handle, grads, lr)
+            for g in grads.values():
+                g *= 2
+
+    said = f"the gradient of layer {next(iter(PLAIN.layers))!r} is another after the step"
+    (alone,) = gone(Spoiling("float32"))
+    assert (alone.verdict, alone.detail, alone.steps) == (GRADIENT, said, 1)
+    assert alone.departure is None
+    (both,) = gone(Spoiling("float32", variant="adam.betas_swapped"))
+    assert both.verdict == DEPARTS
+    assert both.detail.startswith("m of layer ")
+    assert both.detail.endswith(f" times its bound; and it {GRADIENT}: {said}")
+
+
 def test_what_hangs_is_left() -> None:
     def sleeps(*_: Any) -> None:
         time.sleep(0.5)
@@ -177,8 +197,15 @@ def test_a_branch_that_is_not_decided_is_unstable_whatever_is_taken() -> None:
     assert found.verdict == UNSTABLE
     assert "after rho of layer" in found.detail
     assert "is not decided where scalars are formed in float32" in found.detail
-    assert found.detail.endswith("branch")
+    assert found.detail.startswith(f"t = {found.t}: ")
+    assert found.detail.endswith("; this backend took the right branch")
+    assert found.t == golden.steps[found.steps].t
     assert gone(Backend(), golden)[0].verdict == CONFORMS
+    other = ReferenceBackend("float32", variant="radam.threshold_4")
+    other.profile = Profile(scalars="array")
+    (found,) = gone(other, case("radam/switch-0_9995-momentum-decimal"))
+    assert found.verdict == UNSTABLE
+    assert found.detail.endswith("; this backend took the other branch")
 
 
 def test_an_error_that_cannot_say_what_it_is() -> None:

@@ -104,13 +104,16 @@ def test_a_failure_is_told_in_full_once_a_kind() -> None:
     assert one.brief(alike[0]) == one.failure(alike[0])
     assert one.brief(alike[3]).endswith("as in a/10")
     assert "cases fail" not in str(report(BAD))
-    liked = replace(BAD, case="l", likes=(
-        Like(
-            variant="x", kind="bug", misfit=1.0, line="m = g", was="m = m", seen="nowhere",
-            tags=("m",), link="",
-        ),
-    ))
-    assert len([x for x in str(report(BAD, liked)).splitlines() if x.startswith("FAIL")]) == 2
+    x = Like(
+        variant="x", kind="bug", misfit=1.0, line="m = g", was="m = m", seen="nowhere",
+        tags=("m",), link="",
+    )
+    liked, more = (
+        replace(BAD, case=case, likes=likes)
+        for case, likes in (("l", (x,)), ("k", (x, replace(x, variant="y"))))
+    )
+    both = str(report(BAD, liked, more)).splitlines()
+    assert [line for line in both if line.startswith("FAIL")] == ["FAIL a/2", "FAIL l"]
 
 
 def test_digits_and_bits_of_a_departure_are_told() -> None:
@@ -120,7 +123,8 @@ def test_digits_and_bits_of_a_departure_are_told() -> None:
     assert "3ff0000000000000" in told
     assert "error / bound = 9, digits right 0.3" in told
     for got, wanted, digits in ((1.0, 1.0, "17.0"), (1.0, 0.0, "0.0"), (1.001, 1.0, "3.0"),
-                                (9.0, 1.0, "0.0"), (0.0, 0.0, "17.0")):
+                                (9.0, 1.0, "0.0"), (0.0, 0.0, "17.0"), (0.999, 1.0, "3.0"),
+                                (-1.001, -1.0, "3.0"), (2.002, 2.0, "3.0")):
         there = replace(BAD, departure=Departure(at=replace(at(2.0), got=got, wanted=wanted)))
         assert f"digits right {digits}" in report(there).failure(there)
 

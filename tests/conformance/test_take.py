@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend
-from paratrooper_ref.conformance.take import Question, container, take
-from paratrooper_ref.conformance.verdict import Fault
-from paratrooper_ref.optimizers import Adam, State
+from paratrooper_ref.conformance.take import Question, container, look, take
+from paratrooper_ref.conformance.verdict import GRADIENT, INPUT, Fault
+from paratrooper_ref.optimizers import SGD, Adam, State
 
 
 class Odd(ReferenceBackend):
@@ -163,6 +163,9 @@ def test_a_first_step_is_fresh() -> None:
     assert not other(v={"w": np.array([0.0, 1.0])})
     assert not other(slow=zeros)
     assert replace(fresh, slots=("m",), state=replace(state, slow=None)).fresh
+    ones = {"w": np.ones(2), "b": np.ones(1)}
+    behind = State(params=ones, slow={**ones, "b": np.zeros(1)})
+    assert not Question(spec={}, state=behind, slots=("slow",), grads={}, lr=0.1).fresh
 
 
 def test_a_fresh_step_is_begun_without_a_state() -> None:
@@ -184,3 +187,96 @@ def test_a_fresh_step_is_begun_without_a_state() -> None:
     assert set(given[0]) == {"t", "m", "v"}
     assert given[2]["warmup"] == "none"
     assert given[0]["m"]["w"].dtype == np.float32
+
+
+def sgd_question(momentum: float, **layers: dict[str, float]) -> Question:
+    """Return a step of SGD on two layers, with a buffer of ones."""
+    ones = {"w": np.ones(2), "b": np.ones(1)}
+    return Question(
+        spec=SGD(momentum=momentum).for_layers(layers).spec, slots=("u",), grads=ones, lr=0.5,
+        state=State(params=ones, t=3, u={k: x.copy() for k, x in ones.items()}),
+    )
+
+
+def test_a_buffer_that_no_step_reads_is_not_looked_at() -> None:
+    """Where momentum is 0 it may be kept, or left; one layer with momentum is enough."""
+
+    class Leaving(ReferenceBackend):
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            return {**found, "u": {k: 0 * x for k, x in found["u"].items()}}
+
+    assert sgd_question(0.0).unread == ("u",)
+    assert sgd_question(0.5).unread == ()
+    assert sgd_question(0.0, b={"momentum": 0.5}).unread == ()
+    assert sgd_question(0.5, b={"momentum": 0.0}).unread == ()
+    assert question().unread == ()
+    assert set(take(Leaving("float32"), sgd_question(0.0))["w"]) == {"theta"}
+    assert set(take(ReferenceBackend("float32"), sgd_question(0.5))["w"]) == {"theta", "u"}
+    with pytest.raises(Fault, match="u of layer 'w' is read back as another"):
+        take(Leaving("float32"), sgd_question(0.5))
+
+
+class Meddling(ReferenceBackend):
+    """A float32 backend that does something to the mappings that it was lent."""
+
+    def __init__(self, meddle: Any) -> None:
+        super().__init__("float32")
+        self.meddle = meddle
+
+    def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+        self.lent = params, state
+        return super().start(spec, params, state)
+
+    def step(self, handle: Any, grads: Any, lr: float) -> None:
+        super().step(handle, grads, lr)
+        self.meddle(*self.lent, grads)
+
+
+@pytest.mark.parametrize(
+    ("meddle", "verdict", "detail"),
+    [
+        (lambda p, s, g: g.pop("w"), GRADIENT, "the mapping of gradients has other layers"),
+        (lambda p, s, g: g.update(x=g["w"]), GRADIENT, "the mapping of gradients has other layers"),
+        (lambda p, s, g: g.update(w=g["w"] + 1), GRADIENT, "of gradients has other arrays"),
+        (lambda p, s, g: g.update(w=g["w"].astype(float)), GRADIENT, "has other arrays"),
+        (lambda p, s, g: g.update(w=g["w"].reshape(1, 2)), GRADIENT, "has other arrays"),
+        (lambda p, s, g: g.update(w=g["w"].tolist()), GRADIENT, "has other arrays"),
+        (lambda p, s, g: g.update(b=np.zeros(1)), GRADIENT, "has other arrays"),
+        (lambda p, s, g: p.pop("w"), INPUT, "the mapping of parameters has other layers"),
+        (lambda p, s, g: p.update(b=p["b"] + 1), INPUT, "of parameters has other arrays"),
+        (lambda p, s, g: s.pop("v"), INPUT, "the state as given has other slots"),
+        (lambda p, s, g: s.update(x=1), INPUT, "the state as given has other slots"),
+        (lambda p, s, g: s.update(t=4), INPUT, "the state as given has another t"),
+        (lambda p, s, g: s.update(t=3.0), INPUT, "the state as given has another t"),
+        (lambda p, s, g: s.update(m=None), INPUT, "the state as given has no layers in m"),
+        (lambda p, s, g: s["v"].pop("b"), INPUT, "has other layers in v"),
+        (lambda p, s, g: s["v"].update(b=s["v"]["b"] + 1), INPUT, "has other arrays in v"),
+    ],
+)
+def test_mappings_are_lent_too(meddle: Any, verdict: str, detail: str) -> None:
+    """To a step that is right in its numbers; a layer without a gradient has None."""
+    shown, fault = look(Meddling(meddle), frozen())
+    assert fault is not None
+    assert (fault.verdict, detail in fault.detail) == (verdict, True)
+    assert fault.detail.endswith(" after the step")
+    assert shown["w"]["theta"].tolist() == take(ReferenceBackend(), frozen())["w"]["theta"].tolist()
+
+
+def frozen() -> Question:
+    """Return a step of Adam on two layers, of which one has no gradient."""
+    layers = {"w": np.array([1.0, 2.0]), "b": np.array([0.5])}
+    return Question(
+        spec=Adam().spec, slots=("m", "v"), grads={"w": np.array([0.25, -1.0]), "b": None}, lr=0.5,
+        state=State(params=layers, t=3, m=layers, v=layers),
+    )
+
+
+def test_a_mapping_may_be_given_back_as_it_was() -> None:
+    """Other arrays with the same numbers are no change that anyone could see."""
+
+    def copies(params: Any, state: Any, grads: Any) -> None:
+        grads["w"], params["w"], state["m"] = grads["w"].copy(), params["w"].copy(), {**state["m"]}
+
+    assert look(Meddling(copies), frozen())[1] is None
+    assert look(Meddling(lambda *_: None), frozen())[1] is None
