@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.arithmetic.running import FORMATS
 from paratrooper_ref.conformance.backend import Array, Backend, hyper_of
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import (
@@ -260,7 +261,11 @@ def _checked(
     if x.shape != shape:
         raise Fault(SHAPE, f"{what} has shape {x.shape}, it was given {shape}")
     if x.dtype != container(profile, slot):
-        raise Fault(DTYPE, f"{what} is {x.dtype}, declared is {profile.stored(slot).name}")
+        msg = f"{what} is {x.dtype}, declared is {profile.stored(slot).name}"
+        if x.dtype.name in FORMATS:
+            slots = {slot: x.dtype.name}
+            msg += f"; if that is meant, its Profile is to say slots={slots}"
+        raise Fault(DTYPE, msg)
     numbers = x.astype(np.float64)
     if not np.isfinite(numbers).all():
         i = int(np.argmin(np.isfinite(numbers.ravel())))

@@ -1105,7 +1105,8 @@ def test_the_dtype_is_shown_as_it_is() -> None:
     results = held(TorchBackend(Grows), "adamw", "adamw/plain-*")
     assert which(results, DTYPE) == set(results)
     assert {r.detail for r in results.values()} == {
-        "theta of layer 'w' is float64, declared is float32",
+        "theta of layer 'w' is float64, declared is float32; "
+        "if that is meant, its Profile is to say slots={'theta': 'float64'}",
     }
 
 

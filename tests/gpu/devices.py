@@ -472,7 +472,7 @@ class Measured:
         left = [r for r in report.results if not any(k.says(r) for k in known)]
         if left and not report.counts[CONFORMS]:
             said.append("no case conforms")
-        if not report.profile.inject:
+        if any(r.detail.startswith("its state cannot be set") for r in report.results):
             said.append("its state cannot be set")
         fine = (CONFORMS, UNSUPPORTED, UNSTABLE)
         said += [report.brief(result) for result in left if result.verdict not in fine]
