@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import Any
 
@@ -70,7 +71,7 @@ def gone(backend: Any, *golden: Golden, **options: Any) -> list[Result]:
 def test_each_step_is_taken_once_and_the_first_good_case_again() -> None:
     backend = Backend()
     told: list[str] = []
-    results = Gate(backend).run([PLAIN, FIRST], progress=told.append)
+    results = Gate(backend).run(iter([PLAIN, FIRST]), progress=told.append)
 
     assert [r.verdict for r in results] == [CONFORMS, CONFORMS]
     assert told == [PLAIN.case, FIRST.case]
@@ -156,6 +157,16 @@ def test_what_hangs_is_left() -> None:
 
     (result,) = gone(Backend(sleeps), seconds=0.05)
     assert (result.verdict, result.detail) == (HANGS, "no answer in 0.05 s")
+    *_, last = gone(Backend(sleeps), *[PLAIN] * 3, FIRST, seconds=0.01)
+    assert (last.verdict, last.detail) == (HANGS, "not called: 3 calls before it have hung")
+
+
+def test_the_thread_that_steps_were_taken_on_ends() -> None:
+    threads = []
+    gone(Backend(lambda *_: threads.append(threading.current_thread())))
+    assert len(set(threads)) == 1
+    threads[0].join(timeout=10.0)
+    assert not threads[0].is_alive()
 
 
 def test_what_cannot_be_asked_is_unsupported_with_its_reason() -> None:
@@ -359,6 +370,8 @@ def test_names_are_those_of_a_group_or_of_all_that_run_an_algorithm() -> None:
     ]
     with pytest.raises(ValueError, match="got algorithm='adm'; did you mean 'adam'"):
         names("adm", CORPUS)
+    with pytest.raises(ValueError, match="known: adam, adamw, lamb, lars, "):
+        names("nothing", CORPUS)
 
 
 def test_runs_are_part_of_what_there_is_to_check() -> None:

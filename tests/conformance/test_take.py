@@ -98,6 +98,16 @@ def test_whatever_else_a_step_does_is_a_fault(odd: dict[str, Any], verdict: str)
     assert caught.value.verdict == verdict
 
 
+def test_what_is_read_before_the_step_is_looked_at_too() -> None:
+    class Widening(Odd):
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            return found if self.stepped else {**found, "m": {"w": found["m"]["w"].astype(float)}}
+
+    with pytest.raises(Fault, match="m of layer 'w' is float64, declared is float32"):
+        take(Widening(), question())
+
+
 def test_an_infinite_number_is_shown_with_its_place() -> None:
     def spoil(x: Any) -> Any:
         x[1] = -np.inf
@@ -111,7 +121,7 @@ def test_what_is_shown_is_slots_then_probes() -> None:
     """A probe does not overrule a slot; a slot may be left out; scalars of NumPy are arrays."""
     odd = Odd(
         edit=lambda found: found.pop("v"),
-        probe={"w": {"update": [1.0, 2.0], "theta": [9.0, 9.0]}, "": {"h": 1.0}},
+        probe={"": {"h": 1.0}, "w": {"update": [1.0, 2.0], "theta": [9.0, 9.0]}},
     )
     shown = take(odd, question())
     assert list(shown) == ["w"]
@@ -119,6 +129,36 @@ def test_what_is_shown_is_slots_then_probes() -> None:
     assert shown["w"]["update"].tolist() == [1, 2]
     assert shown["w"]["theta"].max() < 9
     assert shown["w"]["m"].dtype == np.float64
+
+
+def test_a_number_of_numpy_is_an_array_of_shape_nothing() -> None:
+    """That is what arithmetic makes of such an array; no other number is one."""
+    zeros = {"w": np.array(0.0)}
+    single = Question(
+        spec=Adam().spec, slots=("m", "v"), grads={"w": np.array(1.0)}, lr=0.5,
+        state=State(params=zeros, t=3, m=zeros, v=zeros),
+    )
+    shown = take(Odd(edit=edit("m", lambda x: x + 0)), single)
+    assert shown["w"]["m"].shape == ()
+    assert shown["w"]["m"] == np.float32(0.1)
+    with pytest.raises(Fault, match="m of layer 'w' is no array but float"):
+        take(Odd(edit=edit("m", float)), single)
+
+
+def test_a_slot_that_is_never_shown_is_not_asked_for() -> None:
+    class Hiding(ReferenceBackend):
+        def read(self, handle: Any) -> Any:
+            return {slot: x for slot, x in super().read(handle).items() if slot != "m"}
+
+    assert set(take(Hiding("float32"), question())["w"]) == {"theta", "v"}
+
+
+def test_layers_that_are_others_are_named_in_order() -> None:
+    def rename(found: Any) -> None:
+        found["m"] = dict.fromkeys("ecadb", found["m"]["w"])
+
+    with pytest.raises(Fault, match="m has other layers than it was given: a, b, c, d, e, w"):
+        take(Odd(edit=rename), question())
 
 
 def test_a_step_may_return_another_handle_and_show_no_lines() -> None:
@@ -243,6 +283,7 @@ class Meddling(ReferenceBackend):
         (lambda p, s, g: g.update(w=g["w"].reshape(1, 2)), GRADIENT, "has other arrays"),
         (lambda p, s, g: g.update(w=g["w"].tolist()), GRADIENT, "has other arrays"),
         (lambda p, s, g: g.update(b=np.zeros(1)), GRADIENT, "has other arrays"),
+        (lambda p, s, g: g["w"].resize(1, 2, refcheck=False), GRADIENT, "layer 'w' is another"),
         (lambda p, s, g: p.pop("w"), INPUT, "the mapping of parameters has other layers"),
         (lambda p, s, g: p.update(b=p["b"] + 1), INPUT, "of parameters has other arrays"),
         (lambda p, s, g: s.pop("v"), INPUT, "the state as given has other slots"),
