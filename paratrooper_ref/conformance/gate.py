@@ -200,9 +200,8 @@ class Gate:
     def question(self, golden: Golden, step: Step, optimizer: Optimizer) -> Question:
         """Return what to ask; raise Unsupported where it cannot be asked."""
         state, grads = golden.state(step), golden.gradients(step)
-        spec = golden.spec if optimizer == golden.optimizer else optimizer.spec
         question = Question(
-            spec=spec, state=state, slots=optimizer.slots(), grads=grads, lr=step.lr
+            spec=optimizer.spec, state=state, slots=optimizer.slots(), grads=grads, lr=step.lr
         )
         profile = self.backend.profile
         if not profile.inject and not question.fresh:
@@ -273,7 +272,8 @@ class Gate:
             taken.optimizer, question.state, question.grads, question.lr, self.backend.profile,
             taken.shown, off,
         )
-        return found or Departure(at=off)
+        assert found is not None  # as something is off
+        return found
 
     # ------------------------------------------------------------------ the same again
 

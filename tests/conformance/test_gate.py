@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -71,7 +72,9 @@ def gone(backend: Any, *golden: Golden, **options: Any) -> list[Result]:
 def test_each_step_is_taken_once_and_the_first_good_case_again() -> None:
     backend = Backend()
     told: list[str] = []
+    began = time.perf_counter()
     results = Gate(backend).run(iter([PLAIN, FIRST]), progress=told.append)
+    elapsed = time.perf_counter() - began
 
     assert [r.verdict for r in results] == [CONFORMS, CONFORMS]
     assert told == [PLAIN.case, FIRST.case]
@@ -79,6 +82,7 @@ def test_each_step_is_taken_once_and_the_first_good_case_again() -> None:
     assert backend.steps == 2 * len(PLAIN.steps) + len(FIRST.steps)
     assert all(r.t is None and r.departure is None and r.replay is None for r in results)
     assert not any(r.adapted for r in results)
+    assert all(0 < r.seconds < elapsed for r in results)
 
 
 def test_a_failure_ends_a_case_and_says_where() -> None:
@@ -130,6 +134,24 @@ def test_what_is_not_the_same_again_is_kept_state() -> None:
     (later,) = gone(Backend(drifts_within))
     assert later.verdict == KEEPS
     assert later.detail.startswith(f"taken first it {CONFORMS}, taken again it ")
+    assert later.t == PLAIN.steps[1].t  # the first that is not from the start
+
+    def drifts_first(backend: Any, handle: Any, *_: Any) -> None:
+        if backend.steps == 1:
+            handle.optimizer = replace(handle.optimizer, beta1=0.5)
+
+    (first,) = gone(Backend(drifts_first))
+    assert (first.verdict, first.t) == (KEEPS, PLAIN.steps[0].t)
+    assert first.detail.startswith(f"taken first it {DEPARTS}, taken again it {CONFORMS}")
+
+
+def test_a_step_where_there_is_none_departs_in_what_is_most_off() -> None:
+    """The reference does not step at first, and so has no line that could be off."""
+    backend = ReferenceBackend("float32", variant="radam.warmup_opposite")
+    (found,) = gone(backend, case("radam/switch-255_256-none-dyadic"))
+    assert found.departure is not None
+    assert found.departure.at == max(found.shares, key=lambda s: s.share)
+    assert found.detail == "theta of layer 'w' is off by inf times its bound"
 
 
 def test_what_a_step_changes_besides_is_said() -> None:
@@ -196,6 +218,9 @@ def test_numbers_beyond_the_range_are_not_asked() -> None:
         assert (found.verdict, found.detail) == (
             UNSUPPORTED, "numbers beyond the range of float16",
         )
+    half = case("radam/loud-frozen-decimal")  # at t = 2 that is so of some of the numbers
+    (found,) = gone(Backend(dtype="float16", profile=Profile(dtype="float16")), half)
+    assert (found.verdict, found.steps) == (CONFORMS, 1)
 
 
 def test_a_branch_that_is_not_decided_is_unstable_whatever_is_taken() -> None:
@@ -278,6 +303,7 @@ def test_what_is_lacking_is_asked_without() -> None:
     (result,) = gone(Without("weight_decay", 0.0), golden)
     assert result.verdict == CONFORMS
     assert result.steps == result.of
+    assert [s.t for s in result.shares] == sorted(s.t for s in result.shares)
     if lr:
         assert result.adapted["weight_decay"] == 0.0
     (never,) = gone(Without("eps", -1.0), golden)
@@ -315,6 +341,27 @@ def test_a_fixed_value_is_asked_of_all() -> None:
     assert (result.verdict, result.adapted) == (CONFORMS, {"beta1": 0.5})
     (same,) = gone(Backend(fixed={"beta1": PLAIN.optimizer.hyper()["beta1"]}))
     assert same.adapted == {}
+
+
+def test_what_takes_the_same_step_is_held_to_what_is_proved() -> None:
+    """Before anything is rectified the threshold says nothing."""
+    golden = case("radam/plain-decimal")
+    assert golden.steps[-1].t < 4
+    asked: list[tuple[dict[str, float], bool]] = [
+        ({}, True), ({"threshold": 4.5}, True), ({"beta1": 0.5}, False),
+    ]
+    for fixed, proved in asked:
+        gate = Gate(Backend(fixed=fixed))
+        (result,) = gate.run([golden])
+        wanted = [x for taken in gate.taken[golden.case] for x in taken.wanted.values()]
+        slack = any(x.slack.any() for slots in wanted for x in slots.values())
+        assert (result.verdict, result.adapted, slack) == (CONFORMS, fixed, not proved)
+
+
+def test_a_layer_without_a_gradient_is_asked() -> None:
+    golden = case("adam/frozen-decimal")
+    (result,) = gone(Backend(), golden)
+    assert (result.verdict, result.steps) == (CONFORMS, len(golden.steps))
 
 
 def test_a_dialect_is_another_step_or_no_question() -> None:
@@ -386,6 +433,7 @@ def test_runs_are_part_of_what_there_is_to_check() -> None:
 
 def test_a_check_reports_what_it_was_asked() -> None:
     told: list[str] = []
+    began = time.perf_counter()
     backend = ReferenceBackend("float64")
     backend.versions = {"mine": "1"}  # type: ignore[attr-defined]
     report = check(
@@ -403,7 +451,7 @@ def test_a_check_reports_what_it_was_asked() -> None:
     assert report.corpus == CORPUS.manifest().corpus
     assert report.digest == CORPUS.manifest().digest
     assert {"mine", "numpy", "python", "paratrooper-ref", "platform"} == set(report.versions)
-    assert report.seconds > 0
+    assert 0 < report.seconds < time.perf_counter() - began
     assert report.dialect is None
     assert not report.likes
     assert not report.constants
