@@ -162,8 +162,11 @@ def _stands(hypothesis: Hypothesis, conforming: list[Taken], profile: Profile) -
 
 
 def known_variants(steps: Iterable[Taken]) -> list[Variant]:
-    """Return the variants that an optimizer of some steps can have."""
-    optimizers = {type(s.optimizer.inner or s.optimizer): s.optimizer for s in steps}.values()
+    """Return the variants that an optimizer of some steps can have.
+
+    Which lines it has depends on its hyperparameters too: on a form, and on how it warms up.
+    """
+    optimizers = {step.optimizer for step in steps}
     return [
         v for v in VARIANTS.values()
         if v.kind != "form" and any(v.fits(optimizer) for optimizer in optimizers)

@@ -129,6 +129,8 @@ class Inside(ReferenceBackend):
         ("lamb.ratio_inverted", "lamb", "ratio"),
         ("paratrooper.cap_stays", "paratrooper", "cap"),
         ("sgd.nesterov_ignored", "nesterov", "direction"),
+        ("lars.decay_in_norm", "lars", "ratio"),
+        ("lars_2019.moment_sum", "lars", "u"),
     ],
 )
 def test_a_variant_is_named_and_so_is_its_line(variant: str, algorithm: str, line: str) -> None:
@@ -325,6 +327,13 @@ def test_a_profile_that_cannot_be_set_is_said() -> None:
     backend.profile = "float32"
     with pytest.raises(TypeError, match="a backend with a profile, such as"):
         check(backend, "sgd", **only)
+
+
+def test_rules_of_the_whole_model_are_named() -> None:
+    """Of whoever waits for a first batch, though most cases do not ask it."""
+    backend = ReferenceBackend("float32", variant="first_batch.opposite")
+    report = check(backend, "paratrooper", runs=False)
+    assert [like.variant for like in report.likes] == ["first_batch.opposite"]
 
 
 @pytest.mark.parametrize(
