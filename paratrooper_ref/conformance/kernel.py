@@ -153,7 +153,8 @@ class KernelBackend:
         for layer, g in grads.items():
             if g is None:
                 continue
-            hyper = optimizer.hyper(layer) | {"t": t, "lr": optimizer.rate(lr, layer)}
+            hyper = {"adapt": True} | optimizer.hyper(layer)
+            hyper |= {"t": t, "lr": optimizer.rate(lr, layer)}
             if warmup is not None:
                 hyper["warmup"] = warmup
             arrays = {slot: self._device(slots[slot][layer].copy(), slot) for slot in slots}

@@ -1104,10 +1104,9 @@ def test_the_dtype_is_shown_as_it_is() -> None:
 
     results = held(TorchBackend(Grows), "adamw", "adamw/plain-*")
     assert which(results, DTYPE) == set(results)
-    assert {r.detail for r in results.values()} == {
-        "theta of layer 'w' is float64, declared is float32; "
-        "if that is meant, its Profile is to say slots={'theta': 'float64'}",
-    }
+    said = "theta of layer 'w' is float64, declared is float32; if that is meant, "
+    said += "its Profile is to say slots={'theta': 'float64'}"
+    assert {r.detail for r in results.values()} == {said}
 
 
 def test_a_profile_is_told_of_what_never_steps() -> None:
