@@ -320,8 +320,7 @@ def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:
     own = {name: value for name, value in fixed.items() if name in optimizer.hyper()}
     if not own:
         return optimizer
-    names = {f.name for f in optimizer.declared()}
-    mine = {k: v for k, v in own.items() if k in names and hasattr(optimizer, k)}
+    mine = {k: v for k, v in own.items() if hasattr(optimizer, k)}
     inner = {k: v for k, v in own.items() if k not in mine}
     changes: dict[str, Any] = dict(mine)
     if inner and optimizer.inner is not None:

@@ -145,6 +145,28 @@ def test_what_is_not_the_same_again_is_kept_state() -> None:
     assert first.detail.startswith(f"taken first it {DEPARTS}, taken again it {CONFORMS}")
 
 
+    def drifts_last(backend: Any, handle: Any, *_: Any) -> None:
+        if backend.steps == 2 * len(PLAIN.steps):
+            handle.optimizer = replace(handle.optimizer, beta1=0.5)
+
+    (last,) = gone(Backend(drifts_last))  # the steps before it are the same
+    assert (last.verdict, last.t) == (KEEPS, PLAIN.steps[-1].t)
+
+
+def test_what_conforms_again_with_other_bits_conforms() -> None:
+    """Sums in another order are honest too; what was shown first is what is kept."""
+
+    class Counting(Backend):
+        def probe(self, handle: Any) -> Any:
+            return {layer: {"update": float(self.steps)} for layer in handle.state.params}
+
+    gate = Gate(Counting())
+    (result,) = gate.run([PLAIN])
+    assert result.verdict == CONFORMS
+    layer = next(iter(PLAIN.layers))
+    assert [taken.shown[layer]["update"] for taken in gate.taken[PLAIN.case]] == [1, 2, 3]
+
+
 def test_a_step_where_there_is_none_departs_in_what_is_most_off() -> None:
     """The reference does not step at first, and so has no line that could be off."""
     backend = ReferenceBackend("float32", variant="radam.warmup_opposite")
