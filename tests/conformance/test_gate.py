@@ -96,6 +96,23 @@ def test_a_failure_ends_a_case_and_says_where() -> None:
     assert (result.t, result.steps, result.of) == (PLAIN.steps[1].t, 1, len(PLAIN.steps))
     assert result.replay is not None
     assert result.replay["question"].state.t == PLAIN.steps[1].t - 1
+    assert result.replay["shown"] is None
+
+
+def test_what_departs_can_be_asked_again() -> None:
+    """The question, and what was shown then."""
+
+    def changes(backend: Any, handle: Any, *_: Any) -> None:
+        if handle.state.t == PLAIN.steps[1].t - 1:
+            handle.optimizer = replace(handle.optimizer, beta1=0.5)
+
+    gate = Gate(Backend(changes))
+    (result,) = gate.run([PLAIN])
+    assert (result.verdict, result.t, result.steps) == (DEPARTS, PLAIN.steps[1].t, 2)
+    assert result.replay is not None
+    last = gate.taken[PLAIN.case][1]
+    assert result.replay["question"] is last.question
+    assert result.replay["shown"] is last.shown
 
 
 def test_an_exception_without_words_is_its_name() -> None:
