@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from paratrooper_ref.conformance import Expectation, ExpectationError, ReferenceBackend, check
-from paratrooper_ref.conformance.expectations import read
+from paratrooper_ref.conformance.expectations import match, read
+from paratrooper_ref.conformance.verdict import Departure, Like, Result, Share
 
 ENTRY = """
 [[expect]]
@@ -93,3 +94,75 @@ def test_an_entry_says_all_it_has_to(tmp_path: Path, old: str, new: str, message
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ExpectationError, match="nowhere"):
         read(tmp_path / "nowhere.toml")
+
+
+def departing(case: str, line: str = "theta", *variants: str) -> Result:
+    """Return a result that departs first at a line, and looks like variants."""
+    at = Share(t=1, layer="w", tag=line, share=2.0)
+    likes = [
+        Like(variant=v, kind="bug", misfit=0.5, tags=(), was="", line="", seen="", link="")
+        for v in variants
+    ]
+    return Result(case=case, verdict="departs", departure=Departure(at=at), likes=likes)
+
+
+def test_an_expectation_is_held_to_every_case_of_its_name() -> None:
+    """On its last day too; one that has run out says so, and the others hold."""
+    first = departing("adam/tiny-a", "theta", "adam.betas_swapped", "adam.eps_hat")
+    other = departing("adam/tiny-b", "m", "adam.eps_hat")
+    blind = departing("adam/plain-a")
+    tiny, plain = expectation(), expectation(id="adam/plain-?", variant=None)
+    late = expectation(id="adam/tiny-a", until=DAY - datetime.timedelta(days=1))
+
+    found = match([first, other, blind], [late, tiny, plain], DAY)
+    assert found.expected == {"adam/tiny-a": tiny, "adam/plain-a": plain}
+    assert found.problems == (
+        '"adam/tiny-a" was expected until 2999-12-30',
+        "adam/tiny-b: departs first at m, expected theta",
+    )
+    gone = expectation(id="x", until=DAY - datetime.timedelta(days=1))
+    assert match([first], [gone], DAY).problems == (
+        '"x" is expected, and no case has such a name', '"x" was expected until 2999-12-30',
+    )
+    assert match([first], [gone], DAY).expected == {}
+
+
+def test_how_a_result_is_another_than_expected_is_said() -> None:
+    given = expectation()
+    assert given.differs(departing("a", "theta", "adam.eps_hat")) == ""
+    assert given.differs(departing("a", "theta")) == (
+        "looks like no known variant, expected adam.eps_hat"
+    )
+    assert given.differs(departing("a", "theta", "x", "y")) == (
+        "looks like x, y, expected adam.eps_hat"
+    )
+    raised = Result(case="a", verdict="raises")
+    assert given.differs(raised) == "raises, expected departs"
+    assert expectation(verdict="raises", line=None, variant=None).differs(raised) == ""
+    assert expectation(variant=None).differs(departing("a", "theta", "x")) == ""
+
+
+def test_every_field_is_read(tmp_path: Path) -> None:
+    """In the order of the file, with the entry that is wrong; none is none."""
+    file = tmp_path / "expected.toml"
+    second = ENTRY.replace("adam/tiny-*", "b").replace('variant = "adam.eps_hat"\n', "")
+    file.write_text(ENTRY + second, "utf-8")
+    reason = "eps is where TensorFlow has it"
+    assert read(str(file)) == (
+        expectation(reason=reason), expectation(id="b", variant=None, reason=reason),
+    )
+    file.write_text("", "utf-8")
+    assert read(file) == ()
+    for wrong, message in (
+        (ENTRY + second.replace("reason", "raeson"), "expected.toml, entry 2: unknown 'raeson'"),
+        ("expect = 1", r"tables \[\[expect\]\], got expect in "),
+        ("expect = [1]", "entry 1: needs a table, got 1"),
+        (ENTRY + "[other]", r"got expect, other in "),
+        (ENTRY.replace('id = "adam/tiny-*"', "id = 3"), "entry 1: an expectation needs a id"),
+        (ENTRY.replace('verdict = "departs"\nline = "theta"\n', ""), "needs verdict"),
+        (ENTRY.replace('"departs"', '"raises"'), "line belongs to what departs"),
+        (ENTRY.replace('"departs"', '"deparst"'), "did you mean 'departs'"),
+    ):
+        file.write_text(wrong, "utf-8")
+        with pytest.raises(ExpectationError, match=message):
+            read(file)

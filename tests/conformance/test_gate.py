@@ -496,6 +496,18 @@ def test_a_check_reports_what_it_was_asked() -> None:
     assert not report.constants
 
 
+def test_a_check_may_be_of_another_corpus() -> None:
+    loaded = []
+
+    class Mine(Corpus):
+        def load(self, entry: Any) -> Golden:
+            loaded.append(entry.case)
+            return super().load(entry)
+
+    report = check(ReferenceBackend(), "sgd", only="sgd/plain-*", runs=False, corpus=Mine())
+    assert {r.case for r in report.results} <= set(loaded)
+
+
 def test_a_check_waits_as_long_as_a_backend_does(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six answers a step, and never less than usual."""
     waited = []
@@ -506,12 +518,12 @@ def test_a_check_waits_as_long_as_a_backend_does(monkeypatch: pytest.MonkeyPatch
         original(self, *args, **options)
 
     monkeypatch.setattr(Gate, "__init__", init)
-    for timeout, seconds in ((None, None), (1.0, None), (5.0, None), (5.0, 7.0)):
+    for timeout, seconds in ((None, None), (1.0, None), (7.0, None), (7.0, 5.0)):
         backend = ReferenceBackend("float64")
         if timeout is not None:
             backend.timeout = timeout  # type: ignore[attr-defined]
         check(backend, "sgd", only="sgd/plain-dyadic", runs=False, seconds=seconds)
-    assert waited == [SECONDS, SECONDS, 30.0, 7.0]
+    assert waited == [SECONDS, SECONDS, 42.0, 5.0]
 
 
 def test_what_departs_says_what_it_looks_like() -> None:
@@ -534,6 +546,11 @@ def test_a_check_goes_on_with_runs() -> None:
     assert [r.case for r in report.results] == told == ["reload/adam", "twice/adam"]
     with pytest.raises(ValueError, match="needs cases"):
         check(Backend(), "adam", runs=False, **only)
+    both = check(Backend(), "adam", only="*[nm][-/]dyadic")
+    assert "adam/plain-dyadic" in [r.case for r in both.results]
+    assert [r.case for r in both.results][-1] == "replay/adam/dyadic"
+    alone = check(Backend(), "adam", only="*[nm][-/]dyadic", runs=False)
+    assert (alone.ok, alone.total) == (True, both.total - 1)
     (found,) = check(swapped, "adam", **only).results
     assert found.verdict == DEPARTS
     assert [like.variant for like in found.likes] == ["adam.betas_swapped"]
