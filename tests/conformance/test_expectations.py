@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -140,6 +141,10 @@ def test_how_a_result_is_another_than_expected_is_said() -> None:
     assert given.differs(raised) == "raises, expected departs"
     assert expectation(verdict="raises", line=None, variant=None).differs(raised) == ""
     assert expectation(variant=None).differs(departing("a", "theta", "x")) == ""
+    kept = replace(departing("a", "m"), verdict="keeps state")
+    assert expectation(verdict="keeps state", line=None, variant=None).differs(kept) == ""
+    mute = replace(departing("a"), departure=None)
+    assert expectation(variant=None).differs(mute) == ""
 
 
 def test_every_field_is_read(tmp_path: Path) -> None:

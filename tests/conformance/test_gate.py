@@ -504,8 +504,11 @@ def test_a_check_may_be_of_another_corpus() -> None:
             loaded.append(entry.case)
             return super().load(entry)
 
-    report = check(ReferenceBackend(), "sgd", only="sgd/plain-*", runs=False, corpus=Mine())
+    backend: Any = ReferenceBackend()
+    backend.versions = None
+    report = check(backend, "sgd", only="sgd/plain-*", runs=False, corpus=Mine())
     assert {r.case for r in report.results} <= set(loaded)
+    assert set(report.versions) == {"numpy", "python", "paratrooper-ref", "platform"}
 
 
 def test_a_check_waits_as_long_as_a_backend_does(monkeypatch: pytest.MonkeyPatch) -> None:
