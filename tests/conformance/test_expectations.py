@@ -115,7 +115,7 @@ def test_an_expectation_is_held_to_every_case_of_its_name() -> None:
     tiny, plain = expectation(), expectation(id="adam/plain-?", variant=None)
     late = expectation(id="adam/tiny-a", until=DAY - datetime.timedelta(days=1))
 
-    found = match([first, other, blind], [late, tiny, plain], DAY)
+    found = match(iter([first, other, blind]), iter([late, tiny, plain]), DAY)
     assert found.expected == {"adam/tiny-a": tiny, "adam/plain-a": plain}
     assert found.problems == (
         '"adam/tiny-a" was expected until 2999-12-30',

@@ -104,8 +104,15 @@ def test_what_is_read_before_the_step_is_looked_at_too() -> None:
             found = super().read(handle)
             return found if self.stepped else {**found, "m": {"w": found["m"]["w"].astype(float)}}
 
-    with pytest.raises(Fault, match="m of layer 'w' is float64, declared is float32"):
+    with pytest.raises(Fault, match="m of layer 'w' is float64, declared is float32") as caught:
         take(Widening(), question())
+    assert caught.value.detail.endswith("its Profile is to say slots={'m': 'float64'}")
+
+
+def test_a_dtype_that_no_profile_can_declare_is_said_alone() -> None:
+    with pytest.raises(Fault) as caught:
+        take(Odd(edit=edit("m", lambda x: x.astype(np.int64))), question())
+    assert caught.value.detail == "m of layer 'w' is int64, declared is float32"
 
 
 def test_an_infinite_number_is_shown_with_its_place() -> None:
