@@ -377,6 +377,10 @@ class Running:
     def __lt__(self, y: float) -> bool:
         return bool(self.certainly(operator.lt, y))
 
+    def __ne__(self, y: Any) -> Any:
+        """Return whether each number is another one."""
+        return self.certainly(operator.ne, y)
+
     def is_finite(self) -> Any:
         """Return whether the values and their errors are finite numbers."""
         return np.isfinite(self.value) & np.isfinite(self.error)

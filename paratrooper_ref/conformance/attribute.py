@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
@@ -254,6 +255,8 @@ def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
             names = bounds.lines(
                 other, asked.state, asked.grads, asked.lr, profile, guesses=True
             )
+    except Undecided:
+        return 0.0  # a step that does not say: it is plausible in doubles, or is not looked at
     except ERRORS:
         return math.inf
     stretch, worst = stretch_of(profile), 0.0

@@ -365,6 +365,12 @@ def test_a_clamp_passes_on_the_error_of_what_wins() -> None:
         assert errors((np.inf, 0.0), (np.inf, 0.5)) == [0.0, 0.0]  # a bound that never binds
 
 
+def test_numbers_are_others_where_that_is_decided() -> None:
+    assert (some((0.0, 0.0), (1.0, 0.25)) != 0).tolist() == [False, True]
+    with pytest.raises(Undecided):
+        _ = some((0.25, 0.25)) != 0
+
+
 def test_a_comparison_is_decided_beyond_two_errors() -> None:
     """Of any sign; exact numbers always."""
     assert (one(1.0, 0.24) > 0.5) is True
