@@ -419,6 +419,7 @@ def test_scalars_are_formed_with_a_bound() -> None:
     beta = scalar(mixed, 0.9)
 
     assert mixed.running(beta).error == 0
+    assert type(mixed.running(scalar(mixed, 3)).value) is float
     assert mixed.running(1 - beta).error == near(2.0**-53 * 0.1)
     power = mixed.running(beta**3)
     assert power.format is FLOAT32

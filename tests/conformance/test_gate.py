@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import threading
 import time
+import warnings
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from paratrooper_ref import RAdamW
 from paratrooper_ref.conformance import Profile, ReferenceBackend, check
 from paratrooper_ref.conformance.attribute import Explained
 from paratrooper_ref.conformance.backend import Lacks, Unsupported
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, differences, names, without
+from paratrooper_ref.conformance.gate import (
+    SECONDS,
+    Gate,
+    _same_step,
+    cases,
+    differences,
+    names,
+    without,
+)
 from paratrooper_ref.conformance.kit import _agreeing, _of_choice
 from paratrooper_ref.conformance.kit import names as all_names
 from paratrooper_ref.conformance.verdict import (
@@ -97,6 +107,42 @@ def test_a_failure_ends_a_case_and_says_where() -> None:
     assert result.replay is not None
     assert result.replay["question"].state.t == PLAIN.steps[1].t - 1
     assert result.replay["shown"] is None
+
+
+def test_a_number_just_outside_of_its_bound_departs() -> None:
+    """The next number of its format, which is inside, conforms."""
+    gate = Gate(Backend())
+    gate.run([PLAIN])
+    first = gate.taken[PLAIN.case][0]
+    layer = next(iter(PLAIN.layers))
+    wanted = float(first.wanted[layer]["m"].hi[0])
+    bound = float(first.bounds[layer]["m"].error.ravel()[0])
+    inside = outside = np.float32(wanted)
+    while abs(float(outside) - wanted) <= bound:
+        inside, outside = outside, np.nextafter(outside, np.float32(np.inf))
+    assert 1 < abs(float(outside) - wanted) / bound < 2
+
+    class Showing(Backend):
+        shows, after_the_first = outside, False
+
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            self.after_the_first = False
+            return super().start(*args, **kwargs)
+
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            super().step(handle, grads, lr)
+            self.after_the_first = handle.state.t == PLAIN.steps[0].t
+
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            if self.after_the_first:
+                found["m"][layer].flat[0] = self.shows
+            return found
+
+    (result,) = gone(Showing())
+    assert (result.verdict, result.steps) == (DEPARTS, 1)
+    assert 1 < max(s.share for s in result.shares) < 2
+    assert gone(Showing(shows=inside))[0].verdict == CONFORMS
 
 
 def test_what_departs_can_be_asked_again() -> None:
@@ -197,15 +243,21 @@ def test_what_a_step_changes_besides_is_said() -> None:
     """Alone it is the verdict; where the step departs it is told with that."""
 
     class Spoiling(ReferenceBackend):
+        first = 0
+
         def step(self, handle: Any, grads: Any, lr: float) -> None:
             super().step(handle, grads, lr)
             for g in grads.values():
-                g *= 2
+                g *= 1 if handle.state.t < self.first else 2
 
     said = f"the gradient of layer {next(iter(PLAIN.layers))!r} is another after the step"
     (alone,) = gone(Spoiling("float32"))
     assert (alone.verdict, alone.detail, alone.steps) == (GRADIENT, said, 1)
     assert alone.departure is None
+    later: Any = Spoiling("float32")
+    later.first = PLAIN.steps[1].t
+    (second,) = gone(later)
+    assert (second.verdict, second.t, second.steps) == (GRADIENT, PLAIN.steps[1].t, 2)
     (both,) = gone(Spoiling("float32", variant="adam.betas_swapped"))
     assert both.verdict == DEPARTS
     assert both.detail.startswith("m of layer ")
@@ -342,7 +394,10 @@ def test_what_is_lacking_is_asked_without() -> None:
     (result,) = gone(Without("weight_decay", 0.0), golden)
     assert result.verdict == CONFORMS
     assert result.steps == result.of
-    assert [s.t for s in result.shares] == sorted(s.t for s in result.shares)
+    (by_layer,) = gone(Without("weight_decay", lr), golden)
+    assert by_layer.adapted == {"by layer": "fewer"}
+    for found in (result, by_layer):
+        assert [s.t for s in found.shares] == sorted(s.t for s in found.shares)
     if lr:
         assert result.adapted["weight_decay"] == 0.0
     (never,) = gone(Without("eps", -1.0), golden)
@@ -395,6 +450,19 @@ def test_what_takes_the_same_step_is_held_to_what_is_proved() -> None:
         wanted = [x for taken in gate.taken[golden.case] for x in taken.wanted.values()]
         slack = any(x.slack.any() for slots in wanted for x in slots.values())
         assert (result.verdict, result.adapted, slack) == (CONFORMS, fixed, not proved)
+
+
+def test_steps_are_held_to_each_other_in_silence() -> None:
+    """That one of them never moves is no news; one without numbers is another step."""
+    golden = case("radam/loud-decimal")  # whose first gradient asks for no steps at first
+    still = replace(golden.optimizer, beta2=0.5)  # type: ignore[call-arg]
+    beyond = replace(golden.optimizer, weight_decay=1e300)  # type: ignore[call-arg]
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        assert _same_step(golden.optimizer, golden, golden.steps[0])
+        assert not _same_step(still, golden, golden.steps[0])
+        assert not _same_step(beyond, golden, golden.steps[0])
+    assert not seen
 
 
 def test_a_layer_without_a_gradient_is_asked() -> None:
