@@ -204,6 +204,7 @@ def test_what_may_overflow_has_no_bound() -> None:
     assert math.isfinite((one(most / 2, most / 5, FLOAT16) + 1.0).error)
     assert (one(-most, format=FLOAT16) * 1.1).error == math.inf
     assert one(1.0).taking(scalar(EXACT, 10.0) ** 400).error == math.inf
+    assert math.isfinite((one(FLOAT64.largest) * (1 - 2.0**-53)).error)
 
 
 def test_underflow_is_charged_where_it_may_happen() -> None:
@@ -288,6 +289,7 @@ def test_a_high_power_is_bounded_however_it_is_made() -> None:
     assert (one(3.0) ** 5).error == near(
         (2 * (5 + LIBM_ROUNDINGS) + 1) * 2.0**-53 * 243, rel=1e-6
     )
+    assert (one(-3.0) ** 5).error == (one(3.0) ** 5).error
     assert (one(3.0, 0.0) ** 1).error == 0
 
 

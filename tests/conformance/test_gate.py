@@ -156,6 +156,8 @@ def test_what_departs_can_be_asked_again() -> None:
     (result,) = gate.run([PLAIN])
     assert (result.verdict, result.t, result.steps) == (DEPARTS, PLAIN.steps[1].t, 2)
     assert result.replay is not None
+    assert result.departure is not None
+    assert result.departure.at.t == result.t
     last = gate.taken[PLAIN.case][1]
     assert result.replay["question"] is last.question
     assert result.replay["shown"] is last.shown
@@ -396,7 +398,8 @@ def test_what_is_lacking_is_asked_without() -> None:
     assert result.steps == result.of
     (by_layer,) = gone(Without("weight_decay", lr), golden)
     assert by_layer.adapted == {"by layer": "fewer"}
-    for found in (result, by_layer):
+    (plain,) = gone(Without("weight_decay", 0.0))
+    for found in (result, by_layer, plain):
         assert [s.t for s in found.shares] == sorted(s.t for s in found.shares)
     if lr:
         assert result.adapted["weight_decay"] == 0.0
