@@ -94,6 +94,7 @@ def test_a_format_holds_an_exact_scalar_or_it_does_not() -> None:
     assert FLOAT32.holds(scalar(EXACT, 2.0**-149))
     assert FLOAT32.holds(scalar(EXACT, 2.0**70))
     assert not FLOAT32.holds(scalar(EXACT, 2**70 + 1))
+    assert FLOAT32.holds(scalar(EXACT, 1 + 2.0**-30) - scalar(EXACT, 2.0**-30))
     assert not FLOAT32.holds(scalar(EXACT, 3 * 2.0**-150))
     assert not FLOAT64.holds(scalar(EXACT, 1) / scalar(EXACT, 3))
 
