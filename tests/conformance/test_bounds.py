@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -27,7 +28,8 @@ from paratrooper_ref.arithmetic.running import (
 )
 from paratrooper_ref.conformance import Profile
 from paratrooper_ref.conformance.bounds import lines, stored
-from paratrooper_ref.golden.bounds import excess
+from paratrooper_ref.golden.bounds import excess, running
+from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Value
 from paratrooper_ref.optimizers import SGD, Adam, RAdam, State
 
@@ -471,6 +473,37 @@ def test_joined_forms_are_all_within_the_bound() -> None:
     assert arrays.error.tolist() == [near(0.2), 0.1]
     assert joined(True, False) is True
     assert joined(first, 1.05).error == 0.1
+
+
+# ------------------------------------------------------------------ of the corpus
+
+
+def test_what_a_double_leaves_out_is_an_error_of_any_sign() -> None:
+    """A case is bounded from what it stores, not from the doubles alone."""
+    corpus = Corpus()
+    golden = corpus.load(corpus.manifest().cases["adam/plain-decimal"])
+    step = golden.steps[-1]
+
+    def errors(sign: float) -> list[list[float]]:
+        inputs = {
+            layer: {
+                k: None if x is None else Value(x.hi, np.full(x.hi.shape, sign * 2.0**-40))
+                for k, x in of.items()
+            }
+            for layer, of in step.inputs.items()
+        }
+        found = running(golden, replace(step, inputs=inputs), FLOAT64)
+        return [found[layer][slot].error.tolist() for layer in inputs for slot in ("theta", "m")]
+
+    assert errors(1.0) == errors(-1.0) != errors(0.0)
+
+
+def test_an_excess_is_of_numbers_in_the_order_of_the_layer() -> None:
+    wanted = Value(np.array([1.0, 2.0]), np.zeros(2))
+    got, error = np.array([[1.5], [2.0]]), np.array([[0.25], [0.125]])
+    assert excess(got, wanted, error, undecided=0.0) == 2.0
+    assert excess(got[::-1], wanted, error, undecided=0.0) == 4.0
+    assert excess(np.array([1.0, 2.0]), wanted, error, undecided=0.0) == 0.0
 
 
 # ------------------------------------------------------------------ steps
