@@ -370,7 +370,7 @@ class TorchBackend:
     def _hint(self, name: str, kwargs: Mapping[str, Any]) -> str:
         """Return how to say what a hyperparameter is called here."""
         known = dict.fromkeys(k for level in self._accepted for k in level)
-        left = [k for k in known if k not in kwargs]
+        left = [k for k in known if k not in kwargs and k != name]
         others = near(name, left) or (left if name == "lr" else [])  # a rate they all have
         if not others:
             return ""
@@ -519,7 +519,10 @@ class TorchBackend:
         return int(self.fixed.get("k", handle.ours.hyper(layer)["k"]))
 
     def _primed(self, handle: Handle) -> None:
-        """Let an optimizer make its state; how it warms up is not for this gradient to choose."""
+        """Let an optimizer make its state; how it warms up is not for this gradient to choose.
+
+        What it keeps besides slots, such as what a compensated sum has lost, is nothing yet.
+        """
         groups = [g for _, part in parts(handle.optimizer) for g in part.param_groups]
         chosen = [{"warmup": group["warmup"]} if "warmup" in group else {} for group in groups]
         for layer, p in handle.params.items():
@@ -528,6 +531,12 @@ class TorchBackend:
         handle.optimizer.step()
         for group, kept in zip(groups, chosen, strict=True):
             group.update(kept)
+        for _, part in parts(handle.optimizer):
+            for p in handle.params.values():
+                kept = getattr(part, "state", {}).get(p, {})
+                for x in kept.values() if isinstance(kept, dict) else ():
+                    if self.torch.is_tensor(x) and x.is_floating_point() and x.shape == p.shape:
+                        x.detach().zero_()
 
     def _initial(self, ours: Optimizer, params: Params, state: Mapping[str, Any]) -> bool:
         """Return whether a state is that before the first step; SGD's rule does not read u then."""

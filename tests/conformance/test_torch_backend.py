@@ -1148,3 +1148,33 @@ def test_torch_is_imported_by_those_who_use_it() -> None:
         "TorchBackend(dict); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+class Compensated(torch.optim.Optimizer):  # type: ignore[misc]
+    """SGD that keeps what rounding takes from its parameters, for the next step."""
+
+    def __init__(self, params: Any, lr: float, momentum: float = 0.0) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    def step(self) -> None:
+        """Take a step."""
+        for group in self.param_groups:
+            for p in (p for p in group["params"] if p.grad is not None):
+                state = self.state[p]
+                if not state:
+                    state["buffer"] = torch.clone(p.grad)
+                    state["lost"] = torch.zeros_like(p)
+                else:
+                    state["buffer"].mul_(group["momentum"]).add_(p.grad)
+                state["lost"].add_(state["buffer"], alpha=-group["lr"])
+                before = p.detach().clone()
+                p.data.add_(state["lost"])
+                state["lost"].add_(before - p.data)
+
+
+def test_what_is_kept_besides_slots_begins_at_nothing() -> None:
+    """A compensation that the step which makes the state has left would be taken for an error."""
+    backend = TorchBackend(Compensated, dtype="bfloat16", state={"u": "buffer"})
+    results = held(backend, "sgd", "sgd/*-dyadic")
+    assert len(which(results, CONFORMS)) > 10
+    assert not which(results, DEPARTS, KEEPS)
