@@ -123,14 +123,9 @@ AS_PUBLISHED: Final[dict[str, Any]] = {"threshold": 5.0, "warmup": "momentum", "
 """RAdam and what is made of it, as most have it: in the place of arguments that they lack."""
 
 
-_ROUNDING: Final = Known(
-    cases="*", verdict="departs", most="4",
-    why="decay is subtracted apart from the step: a form of evaluation that the kit does not admit "
-        "for this dialect; the difference is one of rounding",
-)
-_DAMPENING: Final = Known(
-    cases="sgd/descent-*", verdict="departs",
-    why="without momentum there is no buffer, and dampening has no effect: as in torch",
+_OWN: Final = Known(
+    cases="*own-sync*", verdict="departs",
+    why="layers with a k or an alpha of their own are synchronised by those of the optimizer",
 )
 
 
@@ -169,21 +164,17 @@ def _timm() -> Iterator[Row]:
         )
         yield Row(
             name=f"timm.optim.Lars{' foreach' if way else ''}, always_adapt", algorithm="lars",
-            dialect="lars.lr_outside_buffer",
+            dialect="lars.timm",
             options={"always_adapt": "True", "foreach": str(way)},
             make=adapters.torch("timm.optim:Lars", options={"always_adapt": True, "foreach": way}),
             documented="the paper it cites, and torch's SGD for the buffer: the rate is outside of "
-                       "it",
-            known=(Known(
-                cases="*", verdict="departs",
-                why="where the gradient is zero and the decay is not, the ratio is 1, as a comment "
-                    "in its code says; by the paper it is tc / λ",
-            ),),
+                       "it; where the gradient is zero the ratio is 1, as a comment in its code "
+                       "says",
             **of,
         )
     yield Row(
         name="timm.optim.SGDW", algorithm="sgd", dialect="sgd.decay_decoupled",
-        make=adapters.torch("timm.optim:SGDW"), known=(_ROUNDING, _DAMPENING),
+        make=adapters.torch("timm.optim:SGDW"),
         documented="SGD with decoupled decay: before the step, times the rate", **of,
     )
     yield Row(
@@ -220,21 +211,16 @@ def _jettify() -> Iterator[Row]:
         departures=("jettify_lamb_debias",), **of,
     )
     yield Row(
-        name="torch_optimizer.LARS", algorithm="lars", dialect="lars.lr_outside_buffer",
+        name="torch_optimizer.LARS", algorithm="lars", dialect="lars.jettify",
         make=adapters.torch("torch_optimizer:LARS"),
         documented="its formulas: the rate is outside of the buffer; without decay it does not "
                    "adapt",
-        known=(Known(
-            cases="*", verdict="departs",
-            why="without decay it does not adapt, as documented; where the gradient or the weights "
-                "are zero nothing decays, which is not",
-        ),), departures=("jettify_lars_defaults",), **of,
+        departures=("jettify_lars_defaults",), **of,
     )
     yield Row(
         name="torch_optimizer.SGDW", algorithm="sgd", dialect="sgd.decay_constant",
         make=adapters.torch("torch_optimizer:SGDW"),
         documented="the paper it cites: decoupled decay. It is held to what it does",
-        known=(_ROUNDING, _DAMPENING),
         departures=("jettify_sgdw_decay",), **of,
     )
     yield Row(
@@ -257,6 +243,7 @@ def _jettify() -> Iterator[Row]:
         documented="RAdam and Lookahead; its arithmetic is float32", dtypes=("float32", "bfloat16"),
         known=(
             replace(shared, why="layers with betas of their own are stepped by those of the first"),
+            _OWN,
         ),
     )
     yield Row(
@@ -303,27 +290,21 @@ def _kozistr() -> Iterator[Row]:
             ),
             documented="RAdam and Lookahead; a step of SGD before rectification only if "
                        "degenerated_to_sgd is set",
-            known=tuple(Known(
+            known=(_OWN, *(Known(
                 cases=cases, verdict="departs", departure="kozistr_ranger_uphill",
                 why="before rectification, and with degenerated_to_sgd off, which is the "
-                    "default, it "
-                    "goes uphill",
-            ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*")), **of,
+                    "default, it goes uphill",
+            ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*"))), **of,
         )
         third = (
             "the third version of the paper: no bias correction; decay in the update where "
             "it is not decoupled"
         )
         yield Row(
-            name=f"pytorch_optimizer.Lamb{name}", algorithm="lamb", dialect="lamb.cybertronai",
+            name=f"pytorch_optimizer.Lamb{name}", algorithm="lamb", dialect="lamb.kozistr",
             options=said,
             make=adapters.torch("pytorch_optimizer:Lamb", options=options, fixed=UNBOUNDED),
-            documented=third,
-            known=(Known(
-                cases="*", verdict="departs", departure="kozistr_lamb_correction",
-                why="its rate is divided by 1 − β1^t, outside of the ratio, and eps is added to "
-                    "the denominator of the ratio too",
-            ),), **of,
+            documented=third, departures=("kozistr_lamb_correction",), **of,
         )
         debias = options | {"adam_debias": True}
         yield Row(
@@ -430,7 +411,7 @@ def _fastai() -> Iterator[Row]:
     of: dict[str, Any] = {"package": "fastai", "imports": "fastai"}
     yield Row(
         name="fastai.optimizer.SGD", algorithm="sgd", dialect="sgd.decay_decoupled",
-        make=adapters.fastai("SGD"), known=(_ROUNDING,),
+        make=adapters.fastai("SGD"),
         documented="decoupled decay unless decouple_wd is off", **of,
     )
     yield Row(
