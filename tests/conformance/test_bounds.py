@@ -28,10 +28,11 @@ from paratrooper_ref.arithmetic.running import (
 )
 from paratrooper_ref.conformance import Profile
 from paratrooper_ref.conformance.bounds import lines, stored
-from paratrooper_ref.golden.bounds import excess, running
+from paratrooper_ref.golden.bounds import MARGIN, excess, margins, running
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Value
 from paratrooper_ref.optimizers import SGD, Adam, RAdam, State
+from paratrooper_ref.variants import VARIANTS
 
 REL = 1e-9  # what a bound is stretched by is 2**-40 a time
 FLUSHING = Format("float32, flushed", 24, -149, 128, flushes=True)
@@ -496,6 +497,17 @@ def test_what_a_double_leaves_out_is_an_error_of_any_sign() -> None:
         return [found[layer][slot].error.tolist() for layer in inputs for slot in ("theta", "m")]
 
     assert errors(1.0) == errors(-1.0) != errors(0.0)
+
+
+def test_a_margin_is_how_far_a_variant_is_away_where_it_shows() -> None:
+    """Where eps is 0 it does not matter where it stands."""
+    corpus, variant = Corpus(), VARIANTS["adam.eps_hat"]
+
+    def margin(name: str) -> float:
+        return margins(corpus.load(corpus.manifest().cases[name]), [variant])[variant.name]
+
+    assert margin("adam/tiny-decimal") > MARGIN
+    assert margin("adam/no-eps-decimal") < 1
 
 
 def test_an_excess_is_of_numbers_in_the_order_of_the_layer() -> None:
