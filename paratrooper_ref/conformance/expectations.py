@@ -69,7 +69,7 @@ class Expectation:
         for name in ("id", "reason", "link"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
-                msg = f"an expectation needs a {name}, got {name}={value!r}"
+                msg = f"an expectation needs its {name}, got {name}={value!r}"
                 raise ExpectationError(msg)
         until: object = self.until
         if not isinstance(until, datetime.date):
