@@ -24,6 +24,7 @@ STORED = kill.load()
 CORPUS = Corpus()
 
 
+@pytest.mark.slow
 def test_the_stored_matrix_is_whole_and_is_what_is_measured() -> None:
     """Every bug and every dialect is killed or left with a reason, and no number is stale."""
     found = kill.verify(jobs=2)

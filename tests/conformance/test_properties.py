@@ -35,6 +35,8 @@ from tests.conformance.faulty import (
     StartsLiveState,
 )
 
+pytestmark = pytest.mark.slow
+
 ALGORITHMS: Final = sorted(OPTIMIZERS)
 
 

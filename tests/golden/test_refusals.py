@@ -1234,6 +1234,7 @@ def test_verify_needs_numpy_alone(folder: Folder) -> None:
 # --------------------------------------------------------------------------- random digits
 
 
+@pytest.mark.slow
 def test_random_flips_are_all_caught(folder: Folder) -> None:
     """400 single digits or bits in all files: the damaged one is named, and no other one."""
     for case in (SWITCH, PLATEAU, NO_RATE, "adam/frozen-dyadic"):
@@ -1333,6 +1334,7 @@ def single(folder: Folder, tmp_path: Path) -> Callable[[str], Path]:
     return make_one
 
 
+@pytest.mark.slow
 def test_random_flips_with_honest_hashes(
     folder: Folder, single: Callable[[str], Path]
 ) -> None:
@@ -1371,6 +1373,7 @@ def test_random_flips_with_honest_hashes(
     assert len(unseen) < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [STILL, SYNC])
 def test_each_bit_that_counts_is_caught(
     case: str, folder: Folder, single: Callable[[str], Path]
