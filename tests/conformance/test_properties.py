@@ -190,10 +190,14 @@ def test_a_variant_is_found_named_and_shrunk(variant: str, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("prop", ["sequence", "free", "machine"])
 def test_sequences_and_runs_find_variants_too(prop: str, tmp_path: Path) -> None:
-    """And come down to the one step that shows it."""
+    """And come down to the one step that shows it.
+
+    What hypothesis draws depends on the modules that are imported: with all tests there, a
+    machine has met this one after 40 examples, and needs some more.
+    """
     backend = ReferenceBackend("float32", variant="adam.eps_hat")
     with pytest.raises(AssertionError, match=r"looks like adam\.eps_hat"):
-        examine(backend, "adam", prop, settings=some(40), replays=tmp_path)
+        examine(backend, "adam", prop, settings=some(400), replays=tmp_path)
     (path,) = tmp_path.iterdir()
     assert [event.do for event in replay.load(path).events] == ["start", "step"]
 
