@@ -315,7 +315,7 @@ def of_kernels() -> dict[str, Any]:
 
 def child(program: str, **environment: str) -> str:
     """Return what a program prints that runs in a process of its own."""
-    pytest.importorskip("triton", reason="triton comes with no extra: pip install triton")
+    pytest.importorskip("triton", reason='triton comes with the extra "peers"')
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TRITON")}
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", program], env=inherited | environment,
