@@ -69,6 +69,25 @@ theta = (1 - lr * weight_decay) * theta"""
 _OVER9000_IN_PLACE: Final = """theta = (1 - lr * weight_decay) * theta
 weight_norm = clamp(0, norm(theta), 10)"""
 
+def _over9000(*, name: str, weights: str, norm: str, seen: str, link: str) -> Variant:
+    """Return what over9000 makes of RangerLars: decay apart, and what the ratio is made of."""
+    return Variant(
+        name=name,
+        rules=("rangerlars",),
+        was=_DIRECTION,
+        line="direction = rectification * bias_correction * m / denominator",
+        also=(
+            ("direction = m_hat + weight_decay * theta", "direction = m_hat"),
+            ("weight_norm = norm(theta)", weights),
+            ("direction_norm = norm(direction)", f"direction_norm = {norm}"),
+            (_CLAMPED, "trust_ratio = ratio"),
+        ),
+        kind="dialect",
+        seen=seen,
+        link=link,
+    )
+
+
 BUGS_AND_DIALECTS: Final = (
     # Every rule: the step itself.
     Variant(
@@ -1417,54 +1436,24 @@ BUGS_AND_DIALECTS: Final = (
         seen="over9000's RangerLars, alone of all that is its own",
         link=f"{_GRANKIN}/ac21bf9/ralamb.py",
     ),
-    Variant(
+    _over9000(
         name="rangerlars.over9000",
-        rules=("rangerlars",),
-        was=_DIRECTION,
-        line="direction = rectification * bias_correction * m / denominator",
-        also=(
-            ("direction = m_hat + weight_decay * theta", "direction = m_hat"),
-            ("weight_norm = norm(theta)", _OVER9000),
-            (
-                "direction_norm = norm(direction)",
-                "direction_norm = norm(theta - lr * direction)",
-            ),
-            (_CLAMPED, "trust_ratio = ratio"),
-        ),
-        kind="dialect",
+        weights=_OVER9000,
+        norm="norm(theta - lr * direction)",
         seen="over9000 since 2019-08-28: the norm of the new weights, ‖θ‖ at most 10",
         link=f"{_GRANKIN}/ac21bf9/ralamb.py",
     ),
-    Variant(
+    _over9000(
         name="rangerlars.over9000_first",
-        rules=("rangerlars",),
-        was=_DIRECTION,
-        line="direction = rectification * bias_correction * m / denominator",
-        also=(
-            ("direction = m_hat + weight_decay * theta", "direction = m_hat"),
-            ("weight_norm = norm(theta)", _OVER9000),
-            ("direction_norm = norm(direction)", "direction_norm = norm(theta)"),
-            (_CLAMPED, "trust_ratio = ratio"),
-        ),
-        kind="dialect",
+        weights=_OVER9000,
+        norm="norm(theta)",
         seen="over9000, first version of 2019-08-25: the norm of the decayed weights",
         link=f"{_GRANKIN}/094f4d3/over9000.py",
     ),
-    Variant(
+    _over9000(
         name="rangerlars.over9000_float32",
-        rules=("rangerlars",),
-        was=_DIRECTION,
-        line="direction = rectification * bias_correction * m / denominator",
-        also=(
-            ("direction = m_hat + weight_decay * theta", "direction = m_hat"),
-            ("weight_norm = norm(theta)", _OVER9000_IN_PLACE),
-            (
-                "direction_norm = norm(direction)",
-                "direction_norm = norm(theta - lr * direction)",
-            ),
-            (_CLAMPED, "trust_ratio = ratio"),
-        ),
-        kind="dialect",
+        weights=_OVER9000_IN_PLACE,
+        norm="norm(theta - lr * direction)",
         seen="over9000 on float32 weights, whose copy is no copy: their norm is taken decayed",
         link=f"{_GRANKIN}/ac21bf9/ralamb.py",
     ),
