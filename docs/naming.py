@@ -107,6 +107,9 @@ def main() -> int:
     if set(found["rows"]) != {variant.name for variant, _ in asked()}:
         print("docs/naming.json has other variants than there are: --measure", file=sys.stderr)
         return 1
+    if found["corpus"] != Corpus().manifest().digest:
+        print("docs/naming.json is of another corpus: --measure", file=sys.stderr)
+        return 1
     if "--check" in sys.argv:
         return int(PAGE.read_text("utf-8") != page(found))
     PAGE.write_text(page(found), "utf-8")

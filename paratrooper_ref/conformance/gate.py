@@ -205,8 +205,7 @@ class Gate:
         )
         profile = self.backend.profile
         if not profile.inject and not question.fresh:
-            why = getattr(self.backend, "uninjectable", "")
-            msg = f"its state cannot be set{': ' if why else ''}{why}"
+            msg = "its state cannot be set"
             raise Unsupported(msg)
         arrays = {"theta": state.params, "g": grads} | {
             slot: state.slot(slot) for slot in optimizer.slots()

@@ -350,14 +350,6 @@ def test_an_error_that_cannot_say_what_it_is() -> None:
     assert (found.verdict, found.detail) == (RAISES, "Mute: (it has no text that can be printed)")
 
 
-def test_why_a_state_cannot_be_set_is_said() -> None:
-    later = case("adam/late-decimal")
-    backend: Any = Backend(profile=Profile(inject=False))
-    assert gone(backend, later)[0].detail == "its state cannot be set"
-    backend.uninjectable = "m is not found"
-    assert gone(backend, later)[0].detail == "its state cannot be set: m is not found"
-
-
 def test_what_cannot_be_asked_again_is_no_sign_of_what_is_kept() -> None:
     class Once(Backend):
         asked = 0
