@@ -529,6 +529,9 @@ def _over(x: Any, y: Any) -> Any:
 
 def _ratio(x: Any, y: Any) -> Any:
     """Return x / y as IEEE 754 has it: whoever divides by zero throws it away."""
+    if isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return np.divide(x, y)
+    if y:
+        return x / y
     with np.errstate(all="ignore"):
-        quotient = np.divide(x, y)
-    return quotient if isinstance(quotient, np.ndarray) else float(quotient)
+        return float(np.divide(x, y))

@@ -94,6 +94,7 @@ def advance(
     return replace(state, t=t, params=params, alive=alive, **after), Lines(tagged, model)
 
 
+@np.errstate(all="ignore")  # what is not finite is the caller's to find
 def evaluated(
     optimizer: Optimizer,
     state: State,
@@ -126,11 +127,10 @@ def evaluated(
         warmup = "momentum" if bool(np.all(model["small"])) else "none"
     elif hyper.get("warmup") != "auto":
         warmup = hyper.get("warmup")
-    with np.errstate(all="ignore"):
-        return {
-            name: _staged(optimizer.stages(), names | {"warmup": warmup})
-            for name, names in given.items()
-        }, model
+    return {
+        name: _staged(optimizer.stages(), names | {"warmup": warmup})
+        for name, names in given.items()
+    }, model
 
 
 def inputs(
