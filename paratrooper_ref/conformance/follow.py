@@ -23,22 +23,12 @@ from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Uns
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import (
-    Question,
-    Shown,
-    _arrays,
-    _Copies,
-    _other,
-    _other_state,
-    _tables,
-    container,
-    look,
-)
+from paratrooper_ref.conformance.session import Session, Shown, Start, differing
+from paratrooper_ref.conformance.take import Question, look
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
     HANGS,
-    INPUT,
     KEEPS,
     LOSES,
     RAISES,
@@ -189,9 +179,10 @@ class Run:
     def start(self, state: State) -> int:
         """Start an optimizer, and return its number."""
         self.events.append(Event(do="start", handle=len(self._followed), state=state))
-        question = self._question(state, {}, 0.0)
-        going = self._call(_Going, self.backend, question)
-        self._followed.append(_Followed(going, state))
+        begin = Start(spec=self.spec, state=state, slots=self.optimizer.slots())
+        session: Session = self._call(Session, self.backend, begin)
+        self._refuse(session.fault)
+        self._followed.append(_Followed(session, state))
         return len(self._followed) - 1
 
     def step(self, grads: Grads, lr: float, handle: int = 0) -> Taken:
@@ -199,30 +190,24 @@ class Run:
         self.events.append(Event(do="step", handle=handle, grads=grads, lr=lr))
         at = self._followed[handle]
         question = self._question(at.shown, grads, lr)
-        held = self._held(question, at.real, at.slack, at.error, at.going.kept)
-        shown, fault = self._call(look, at.going, question)
-        seen = shown, fault or at.going.changed()
-        taken = self._judged(question, at.real, held, seen, at.error)
+        held = self._held(question, at.real, at.slack, at.error, hides=at.session.hides)
+        self._same(at.session, at.session.read, LOSES, "another when it is read again")
+        shown = self._call(at.session.step, grads, lr)
+        taken = self._judged(question, at.real, held, (shown, at.session.fault), at.error)
         at.go_on(taken, held, self.judge)
         return taken
 
     def reload(self, handle: int = 0) -> None:
         """Save and load an optimizer; it goes on with what comes back."""
         self.events.append(Event(do="reload", handle=handle))
-        at = self._followed[handle]
-        before = at.going.kept
-        self._call(at.going.reload)
-        if (place := _differs(before, at.going.kept)) is not None:
-            raise self._failed(FORGETS, f"{place} is another after a reload")
+        session = self._followed[handle].session
+        self._same(session, session.reload, FORGETS, "another after a reload")
 
     def read(self, handle: int = 0) -> None:
         """Read an optimizer; it has to be what it was when it was read last."""
         self.events.append(Event(do="read", handle=handle))
-        at = self._followed[handle]
-        before = at.going.kept
-        self._call(at.going.look)
-        if (place := _differs(before, at.going.kept)) is not None:
-            raise self._failed(LOSES, f"{place} is another when it is read again")
+        session = self._followed[handle].session
+        self._same(session, session.read, LOSES, "another when it is read again")
 
     # ------------------------------------------------------------------ what comes of it
 
@@ -246,12 +231,23 @@ class Run:
         except BaseException as error:  # SystemExit, a test's skip: whatever it raises
             raise self._failed(RAISES, said(error)) from error
 
+    def _same(self, session: Session, do: Any, verdict: str, other: str) -> None:
+        """Do something that may change nothing of what is shown."""
+        before = session.shown
+        if (place := differing(before, self._call(do))) is not None:
+            raise self._failed(verdict, f"{place} is {other}")
+        self._refuse(session.fault)
+
+    def _refuse(self, fault: Fault | None) -> None:
+        if fault is not None:
+            raise self._failed(fault.verdict, fault.detail)
+
     def _failed(self, verdict: str, detail: str, taken: Taken | None = None) -> Failed:
         return kind_of(verdict)(verdict, detail, self, taken)
 
     def _held(
         self, question: Question, real: State, slack: Errors | None = None,
-        error: Errors | None = None, kept: Mapping[str, Any] | None = None,
+        error: Errors | None = None, *, hides: bool = False,
     ) -> Held:
         """Return what a step should give and may be off, before it is asked for.
 
@@ -259,7 +255,6 @@ class Run:
         be the bound for all forms of a line.
         """
         given = (self.optimizer, real, question.grads, question.lr)
-        hides = kept is not None and not {"theta", *question.slots} <= kept.keys()
         profile = self.profile if hides else _as_published(self.profile)
         expected = computed(*given, slack)
         return Held(expected, allowed(*given, profile, error or {}), all_forms=hides)
@@ -290,8 +285,7 @@ class Run:
             at = max(taken.shares, key=lambda s: s.share)
             detail = f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
             raise self._failed(DEPARTS, detail, taken)
-        if fault is not None:
-            raise self._failed(fault.verdict, fault.detail)
+        self._refuse(fault)
         return taken
 
     @property
@@ -314,66 +308,6 @@ class Held:
     all_forms: bool
 
 
-class _Going:
-    """A backend that goes on with what it has where it is asked to start.
-
-    What it was given at its start has to stay as it was, whatever it is asked from there on.
-    """
-
-    def __init__(self, backend: Backend, question: Question) -> None:
-        self.backend, self.name, self.profile = backend, backend.name, backend.profile
-        params, state = _given(question, backend.profile)
-        self._inputs = _Copies({"theta": params, **_arrays(state)})
-        lent, lent_state = dict(params), state and _tables(state)
-        self.handle = backend.start(question.spec, lent, lent_state)
-        self.look()
-        if other := _other(lent, params):
-            raise Fault(INPUT, f"the mapping of parameters has {other} after the start")
-        if other := _other_state(lent_state or {}, state or {}):
-            raise Fault(INPUT, f"the state as given has {other} after the start")
-
-    def look(self) -> None:
-        """Read, and keep it."""
-        self.kept = self.read(self.handle)
-        if (fault := self.changed()) is not None:
-            raise fault
-
-    def changed(self) -> Fault | None:
-        """Return that an array is another than it was when it was given, or None."""
-        place = self._inputs.changed()
-        if place is None:
-            return None
-        return Fault(INPUT, f"{place[0]} of layer {place[1]!r} as given has changed")
-
-    def reload(self) -> None:
-        """Save and load."""
-        self.handle = self.backend.reload(self.handle)  # type: ignore[attr-defined]
-        self.look()
-
-    def start(self, spec: Spec, params: Any, state: Any = None) -> Any:
-        """Return the handle as it is; `look` compares it with what it was."""
-        return self.handle
-
-    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
-        """Take a step."""
-        new = self.backend.step(handle, grads, lr)
-        self.handle = handle if new is None else new
-        return self.handle
-
-    def read(self, handle: Any) -> Any:
-        """Return copies of what the backend shows."""
-        found = self.backend.read(handle)
-        self.kept = {
-            slot: {k: np.array(x) for k, x in layers.items()} for slot, layers in found.items()
-        }
-        return found
-
-    def probe(self, handle: Any) -> Any:
-        """Return the lines that the backend shows, if any."""
-        probe = getattr(self.backend, "probe", None)
-        return probe(handle) if probe else {}
-
-
 class _Followed:
     """Where an optimizer is: what it shows, and the real numbers that it should have.
 
@@ -381,8 +315,8 @@ class _Followed:
     ``error`` how far an honest backend may be; neither has what is known exactly.
     """
 
-    def __init__(self, going: _Going, state: State) -> None:
-        self.going, self.begun, self.shown, self.real = going, state, state, state
+    def __init__(self, session: Session, state: State) -> None:
+        self.session, self.begun, self.shown, self.real = session, state, state, state
         self.slack: Errors = {}
         self.error: Errors = {}
         self.blind = False
@@ -461,22 +395,6 @@ def _chosen(taken: Taken, before: State) -> Any:
     return before.warmup
 
 
-def _given(question: Question, profile: Profile) -> tuple[dict[str, Array], dict[str, Any] | None]:
-    """Return parameters and state in the dtypes of a profile."""
-    before = question.state
-
-    def cast(slot: str) -> dict[str, Array]:
-        dtype = container(profile, slot)
-        return {name: np.array(x, dtype=dtype) for name, x in before.slot(slot).items()}
-
-    if question.fresh:
-        return cast("theta"), None
-    state: dict[str, Any] = {"t": before.t, **{slot: cast(slot) for slot in question.slots}}
-    if before.warmup is not None:
-        state["warmup"] = before.warmup
-    return cast("theta"), state
-
-
 def _with_still(found: bounds.Lines, expected: Wanted, error: Errors | None) -> bounds.Lines:
     """Return bounds with those of layers that stand still: what they were off before."""
     still = {
@@ -487,17 +405,6 @@ def _with_still(found: bounds.Lines, expected: Wanted, error: Errors | None) -> 
         for layer, slots in expected.items() if layer not in found
     }
     return {**found, **still}
-
-
-def _differs(before: Mapping[str, Any], after: Mapping[str, Any]) -> str | None:
-    """Return what is another in two readings, or None."""
-    for slot in sorted(before.keys() | after.keys()):
-        old, new = before.get(slot, {}), after.get(slot, {})
-        for layer in sorted(old.keys() | new.keys()):
-            a, b = old.get(layer), new.get(layer)
-            if a is None or b is None or np.asarray(a).tobytes() != np.asarray(b).tobytes():
-                return f"{slot} of layer {layer!r}"
-    return None
 
 
 def held_to(spec: Spec, dialect: str | None) -> Optimizer:

@@ -16,7 +16,8 @@ from paratrooper_ref.arithmetic.running import Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
 from paratrooper_ref.conformance.dialect import spoken, variants_of
-from paratrooper_ref.conformance.take import Question, Shown, look
+from paratrooper_ref.conformance.session import Shown
+from paratrooper_ref.conformance.take import Question, look
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,

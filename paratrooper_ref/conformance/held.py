@@ -24,124 +24,19 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless, Running
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Array, Backend, Unsupported
+from paratrooper_ref.conformance.backend import Grads, Unsupported
 from paratrooper_ref.conformance.gate import BEYOND, Taken
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import (
-    Question,
-    Shown,
-    _array,
-    _cast,
-    _Copies,
-    _or,
-    _other,
-    _shown,
-)
-from paratrooper_ref.conformance.verdict import (
-    ALIASES,
-    GRADIENT,
-    INPUT,
-    LOSES,
-    UNSTABLE,
-    Fault,
-    Share,
-)
-from paratrooper_ref.conformance.watch import Watch
+from paratrooper_ref.conformance.session import Shown
+from paratrooper_ref.conformance.take import Question
+from paratrooper_ref.conformance.verdict import UNSTABLE, Fault, Share
 from paratrooper_ref.optimizers import NonFiniteError, Optimizer, State
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
-Grads = Mapping[str, Array | None]
 Errors = dict[str, dict[str, Floats]]
 """By layer and slot, how far numbers may be off; nothing where it is left out."""
 
 OTHER_BRANCH: Final = "the backend took the other branch"
-
-
-class Driver:
-    """A backend, started once and stepped: each step with all the looks that `take` has.
-
-    Parameters
-    ----------
-    backend : Backend
-    watch : Watch
-    spec : mapping
-    start : State
-        Before the first step, with numbers that the backend's dtypes hold.
-    slots : tuple of str
-
-    Raises
-    ------
-    Fault, Unsupported, HungError, or whatever the backend raises
-        Here and from its methods.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        watch: Watch,
-        spec: Mapping[str, Any],
-        start: State,
-        slots: tuple[str, ...],
-    ) -> None:
-        self.backend, self.watch = backend, watch
-        self.question = Question(spec=spec, state=start, slots=slots, grads={}, lr=0.0)
-        given = _cast(start.params, backend.profile, "theta")
-        kept = dict(given)
-        self._inputs = _Copies({"theta": kept})
-        self.handle, self._read = watch.call(self._start, spec, given)
-        if other := _other(given, kept):
-            raise Fault(INPUT, f"the mapping of parameters as given has {other}")
-        self.shown = self._seen(self._read)
-        for layer, x in kept.items():
-            if not np.array_equal(self.shown[layer]["theta"], x):
-                raise Fault(LOSES, f"theta of layer {layer!r} is read back as another")
-
-    def step(self, grads: Grads, lr: float) -> Shown:
-        """Take a step; return what is shown after it."""
-        self.handle, self._read, self.shown = self.watch.call(self._step, grads, lr)
-        return self.shown
-
-    def reload(self) -> Shown:
-        """Save and load; return what is shown then."""
-        self.handle, self._read = self.watch.call(self._reload)
-        self.shown = self._seen(self._read)
-        return self.shown
-
-    def _start(self, spec: Mapping[str, Any], params: Mapping[str, Array]) -> tuple[Any, Any]:
-        handle = self.backend.start(spec, params, None)
-        return handle, self.backend.read(handle)
-
-    def _reload(self) -> tuple[Any, Any]:
-        backend: Any = self.backend
-        handle = backend.reload(self.handle)
-        return handle, self.backend.read(handle)
-
-    def _step(self, grads: Grads, lr: float) -> tuple[Any, Any, Shown]:
-        profile = self.backend.profile
-        own = {k: None if g is None else _array(g, profile, "g") for k, g in grads.items()}
-        gradient = _Copies({"g": {k: g for k, g in own.items() if g is not None}})
-        given = dict(own)
-        kept = _Copies(self._read)
-        handle = _or(self.backend.step(self.handle, given, lr), self.handle)
-        read = self.backend.read(handle)
-        if other := _other(given, own):
-            raise Fault(GRADIENT, f"the mapping of gradients has {other} after the step")
-        if changed := gradient.changed():
-            raise Fault(GRADIENT, f"the gradient of layer {changed[1]!r} is another after the step")
-        if changed := self._inputs.changed():
-            raise Fault(INPUT, f"{changed[0]} of layer {changed[1]!r} as given has changed")
-        if changed := kept.changed():
-            what = f"{changed[0]} of layer {changed[1]!r}"
-            raise Fault(ALIASES, f"{what}, read before the step, has changed with it; read a copy")
-        shown = self._seen(read)
-        probe = getattr(self.backend, "probe", None)
-        for layer, lines in (probe(handle) if probe else {}).items():
-            for tag, value in lines.items():
-                shown[layer].setdefault(tag, np.asarray(value, dtype=np.float64))
-        return handle, read, shown
-
-    def _seen(self, read: Any) -> Shown:
-        return _shown(read, self.question, self.backend.profile)
 
 
 @dataclass(frozen=True, kw_only=True)

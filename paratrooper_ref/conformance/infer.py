@@ -22,7 +22,8 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported, declaring
 from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, with_hyper, without
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, Shown, take
+from paratrooper_ref.conformance.session import Shown
+from paratrooper_ref.conformance.take import Question, take
 from paratrooper_ref.conformance.verdict import DTYPE, Fault, Share
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden

@@ -19,8 +19,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
-from paratrooper_ref.conformance.backend import Array, Backend, Lacks, Unsupported
-from paratrooper_ref.conformance.bounds import STORED
+from paratrooper_ref.conformance.backend import Array, Backend, Grads, Lacks, Unsupported
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.gate import (
     BEYOND,
@@ -30,9 +29,9 @@ from paratrooper_ref.conformance.gate import (
     with_hyper,
     without,
 )
-from paratrooper_ref.conformance.held import Driver, Errors, Follower, Gradient, Grads, Held
+from paratrooper_ref.conformance.held import Errors, Follower, Gradient, Held
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Shown
+from paratrooper_ref.conformance.session import Session, Shown, Start, differing
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -409,14 +408,14 @@ class _Check:
     def _followed(self, course: Course) -> Run:
         start = self._start(self.published, course)
         optimizer = self.optimizer
-        driver = self._driver(self.published, start)
+        session = self._session(self.published, start)
         follower = Follower(optimizer, self.published.spec, self.profile, start)
         usual, held, ended = optimizer.rate(None), list[Held](), ""
         for t in range(1, course.steps + 1):
             self.t = t
             lr = course.rate(t, usual)
             try:
-                theta = {layer: lines["theta"] for layer, lines in driver.shown.items()}
+                theta = {layer: lines["theta"] for layer, lines in session.shown.items()}
                 grads = course.given(t, theta, self.profile)
                 follower.ask(grads, lr)
             except (Unsupported, Fault) as reason:
@@ -427,7 +426,7 @@ class _Check:
                 ended = f"not asked from t = {t} on: {reason}"
                 break
             real = course.real(t, follower.real, follower.slack, follower.off, self.profile)
-            shown = driver.step(grads, lr)
+            shown = self._stepped(session, grads, lr)
             held.append(follower.step(grads, lr, shown, real))
             if held[-1].worst > 1:
                 return self._departing(held, course.steps, optimizer)
@@ -483,8 +482,14 @@ class _Check:
     def _start(self, published: Optimizer, course: Course) -> State:
         return self._held_to(published).init(course.params)
 
-    def _driver(self, published: Optimizer, start: State) -> Driver:
-        return Driver(self.backend, self.watch, published.spec, start, published.slots())
+    def _session(self, published: Optimizer, start: State) -> Session:
+        begin = Start(spec=published.spec, state=start, slots=published.slots())
+        session: Session = self.watch.call(Session, self.backend, begin)
+        return _unspoilt(session)
+
+    def _stepped(self, session: Session, grads: Grads, lr: float) -> Shown:
+        self.watch.call(session.step, grads, lr)
+        return _unspoilt(session).shown
 
     # ------------------------------------------------------------------ the same bits
 
@@ -535,29 +540,29 @@ class _Check:
     def _in_turn(self, asked: Iterable[tuple[Optimizer, Course]]) -> list[list[Shown]]:
         courses = [course for _, course in asked]
         optimizers = [optimizer for optimizer, _ in asked]
-        drivers = [
-            self._driver(published, self._start(published, course))
+        sessions = [
+            self._session(published, self._start(published, course))
             for published, course in zip(optimizers, courses, strict=True)
         ]
-        shown = [[driver.shown] for driver in drivers]
+        shown = [[session.shown] for session in sessions]
         for t in range(1, TURNS + 1):
-            for i, driver in enumerate(drivers):
+            for i, session in enumerate(sessions):
                 grads = courses[i].given(t, {}, self.profile)
-                shown[i].append(driver.step(grads, optimizers[i].rate(None)))
+                shown[i].append(self._stepped(session, grads, optimizers[i].rate(None)))
         return shown
 
     def _shown(
         self, published: Optimizer, course: Course, reload: int | None = None
     ) -> list[Shown]:
         """Return what is shown at the start and after each step, if need be after a reload."""
-        driver = self._driver(published, self._start(published, course))
-        shown = [driver.shown]
+        session = self._session(published, self._start(published, course))
+        shown = [session.shown]
         for t in range(1, course.steps + 1):
             self.t = t
             grads = course.given(t, {}, self.profile)
-            shown.append(driver.step(grads, published.rate(None)))
+            shown.append(self._stepped(session, grads, published.rate(None)))
             if t == reload:
-                shown[-1] = driver.reload()
+                shown[-1] = self.watch.call(session.reload)
         return shown
 
     def _other(
@@ -593,14 +598,18 @@ def _off(at: Share) -> str:
     return f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
 
 
+def _unspoilt(session: Session) -> Session:
+    """Return a session of a backend that has left alone what it was lent."""
+    if session.fault is not None:
+        raise session.fault
+    return session
+
+
 def _differing(one: Sequence[Shown], two: Sequence[Shown]) -> tuple[int, str] | None:
-    """Return where parameters or state are others; lines of a step are not kept over a reload."""
+    """Return the first step after which there are other bits, and where."""
     for t, (a, b) in enumerate(zip(one, two, strict=True)):
-        for layer, lines in a.items():
-            for tag, x in ((tag, x) for tag, x in lines.items() if tag in STORED):
-                y = b.get(layer, {}).get(tag)
-                if y is None or np.asarray(x).tobytes() != np.asarray(y).tobytes():
-                    return t, f"{tag} of layer {layer!r} has other bits after step {t}"
+        if place := differing(a, b):
+            return t, f"{place} has other bits after step {t}"
     return None
 
 

@@ -56,8 +56,8 @@ from paratrooper_ref.conformance.follow import (
 )
 from paratrooper_ref.conformance.gate import SECONDS, without
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.session import container
 from paratrooper_ref.conformance.strategies import Example
-from paratrooper_ref.conformance.take import container
 from paratrooper_ref.conformance.verdict import HANGS, KEEPS, UNSUPPORTED
 from paratrooper_ref.conformance.watch import Watch
 from paratrooper_ref.optimizers import State, build

@@ -20,7 +20,8 @@ from paratrooper_ref.arithmetic.running import Running
 from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.dialect import variants_of
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.take import Question, Shown
+from paratrooper_ref.conformance.session import Shown
+from paratrooper_ref.conformance.take import Question
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,

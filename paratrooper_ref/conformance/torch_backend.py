@@ -62,7 +62,7 @@ from paratrooper_ref.conformance.layout import (
     reference,
 )
 from paratrooper_ref.conformance.profile import DTYPES, Profile
-from paratrooper_ref.conformance.take import container
+from paratrooper_ref.conformance.session import container
 from paratrooper_ref.conformance.watch import Watch
 from paratrooper_ref.optimizers import OPTIMIZERS, Lookahead, Optimizer
 

@@ -303,8 +303,8 @@ class WritesWhenSaved(StartsLive):
 @pytest.mark.parametrize(
     ("wrong", "events", "said"),
     [
-        (DropsInput, [], "the mapping of parameters has other layers after the start"),
-        (PopsState, [], "the state as given has other slots after the start"),
+        (DropsInput, [], "what it was lent has other layers in theta now"),
+        (PopsState, [], "what it was lent has other slots now"),
         (StartsLive, ["step"], "theta of layer 'w' as given has changed"),
         (StartsLiveState, ["step"], "u of layer 'w' as given has changed"),
         (WritesWhenRead, [], "theta of layer 'w' as given has changed"),

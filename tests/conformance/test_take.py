@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend
-from paratrooper_ref.conformance.take import Question, container, look, take
+from paratrooper_ref.conformance.session import container
+from paratrooper_ref.conformance.take import Question, look, take
 from paratrooper_ref.conformance.verdict import GRADIENT, INPUT, Fault
 from paratrooper_ref.optimizers import SGD, Adam, State
 
@@ -283,21 +284,21 @@ class Meddling(ReferenceBackend):
 @pytest.mark.parametrize(
     ("meddle", "verdict", "detail"),
     [
-        (lambda p, s, g: g.pop("w"), GRADIENT, "the mapping of gradients has other layers"),
-        (lambda p, s, g: g.update(x=g["w"]), GRADIENT, "the mapping of gradients has other layers"),
-        (lambda p, s, g: g.update(w=g["w"] + 1), GRADIENT, "of gradients has other arrays"),
-        (lambda p, s, g: g.update(w=g["w"].astype(float)), GRADIENT, "has other arrays"),
-        (lambda p, s, g: g.update(w=g["w"].reshape(1, 2)), GRADIENT, "has other arrays"),
-        (lambda p, s, g: g.update(w=g["w"].tolist()), GRADIENT, "has other arrays"),
-        (lambda p, s, g: g.update(b=np.zeros(1)), GRADIENT, "has other arrays"),
+        (lambda p, s, g: g.pop("w"), GRADIENT, "other layers in g"),
+        (lambda p, s, g: g.update(x=g["w"]), GRADIENT, "other layers in g"),
+        (lambda p, s, g: g.update(w=g["w"] + 1), GRADIENT, "other arrays in g"),
+        (lambda p, s, g: g.update(w=g["w"].astype(float)), GRADIENT, "other arrays in g"),
+        (lambda p, s, g: g.update(w=g["w"].reshape(1, 2)), GRADIENT, "other arrays in g"),
+        (lambda p, s, g: g.update(w=g["w"].tolist()), GRADIENT, "other arrays in g"),
+        (lambda p, s, g: g.update(b=np.zeros(1)), GRADIENT, "other arrays in g"),
         (lambda p, s, g: g["w"].resize(1, 2, refcheck=False), GRADIENT, "layer 'w' is another"),
-        (lambda p, s, g: p.pop("w"), INPUT, "the mapping of parameters has other layers"),
-        (lambda p, s, g: p.update(b=p["b"] + 1), INPUT, "of parameters has other arrays"),
-        (lambda p, s, g: s.pop("v"), INPUT, "the state as given has other slots"),
-        (lambda p, s, g: s.update(x=1), INPUT, "the state as given has other slots"),
-        (lambda p, s, g: s.update(t=4), INPUT, "the state as given has another t"),
-        (lambda p, s, g: s.update(t=3.0), INPUT, "the state as given has another t"),
-        (lambda p, s, g: s.update(m=None), INPUT, "the state as given has no layers in m"),
+        (lambda p, s, g: p.pop("w"), INPUT, "other layers in theta"),
+        (lambda p, s, g: p.update(b=p["b"] + 1), INPUT, "other arrays in theta"),
+        (lambda p, s, g: s.pop("v"), INPUT, "has other slots"),
+        (lambda p, s, g: s.update(x=1), INPUT, "has other slots"),
+        (lambda p, s, g: s.update(t=4), INPUT, "has another t"),
+        (lambda p, s, g: s.update(t=3.0), INPUT, "has another t"),
+        (lambda p, s, g: s.update(m=None), INPUT, "has no layers in m"),
         (lambda p, s, g: s["v"].pop("b"), INPUT, "has other layers in v"),
         (lambda p, s, g: s["v"].update(b=s["v"]["b"] + 1), INPUT, "has other arrays in v"),
     ],
@@ -307,7 +308,6 @@ def test_mappings_are_lent_too(meddle: Any, verdict: str, detail: str) -> None:
     shown, fault = look(Meddling(meddle), frozen())
     assert fault is not None
     assert (fault.verdict, detail in fault.detail) == (verdict, True)
-    assert fault.detail.endswith(" after the step")
     assert shown["w"]["theta"].tolist() == take(ReferenceBackend(), frozen())["w"]["theta"].tolist()
 
 
