@@ -41,7 +41,7 @@ from paratrooper_ref.variants import (
     rewritten,
     table,
 )
-from paratrooper_ref.variants.variant import Kind
+from paratrooper_ref.variants.variant import Kind, names_of_changes, source_of
 from tests.helpers import (
     FAMILY,
     Array,
@@ -457,6 +457,15 @@ def test_a_traceback_shows_the_line(line: str, shown: str) -> None:
     (frame,) = [f for f in traceback.extract_tb(caught.value.__traceback__) if f.name == "sgd"]
     assert frame.line == shown
     assert frame.filename == "<sgd with sgd.halved>"
+
+
+def test_a_variant_keeps_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where all caches of lines are emptied, as test runners and notebooks do."""
+    other = rewritten(sgd, VARIANTS["sgd.decay_decoupled"])
+    before = ast.unparse(source_of(other))
+    monkeypatch.setattr("linecache.cache", {})
+    assert ast.unparse(source_of(other)) == before != ast.unparse(source_of(sgd))
+    assert names_of_changes(other) == ["sgd.decay_decoupled"]
 
 
 def test_the_published_rules_are_untouched() -> None:

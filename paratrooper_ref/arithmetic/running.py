@@ -29,8 +29,10 @@ from paratrooper_ref.arithmetic.array import total
 from paratrooper_ref.arithmetic.scalar import EXACT, START_BITS, Kind, Scalar, Undecided
 
 STRETCH: Final = 1 + 2.0**-40
+GOOD_LIBM: Final = 2  # of pow: one unit
+MULTIPLIED: Final = 4  # powers up to this are multiplied out, or made by a good pow
+MOST_UNITS: Final = 2.0**9  # of roundings in a power: exp of more is no number
 LIBM_ROUNDINGS: Final = 8  # exp, sin and their like: 4 units in the last place, as NumPy admits
-MULTIPLIED: Final = 4  # powers up to this are bounded factor by factor
 
 
 @dataclass(frozen=True)
@@ -235,7 +237,7 @@ class Running:
     def __add__(self, other: Any) -> Running:
         a, b = self._pair(other)
         passed = a.error + b.error
-        result = a._rounded(a.value + b.value, passed, underflows=self.format.flushes)
+        result = a._rounded(a.value + b.value, passed, underflows=a.format.flushes)
         result.error = _where(a._zero() | b._zero(), passed, result.error)  # + 0 is exact
         return result
 
@@ -275,22 +277,32 @@ class Running:
         if n < 1:
             msg = f"a power of an inexact number needs n >= 1, got n={n}"
             raise ValueError(msg)
-        if not isinstance(self.value, np.ndarray) and n > MULTIPLIED:
-            return self._high_power(n)
+        if not isinstance(self.value, np.ndarray):
+            return self._power(n)
         result = self
         for _ in range(n - 1):
             result = result * self
         return result
 
-    def _high_power(self, n: int) -> Running:
-        """Return the n-th power of one number, whatever products it is made of, or libm's."""
-        # |b'^n - b^n| <= n (|value| + 2 error)^(n-1) |b' - b|; then at most n - 1 roundings
-        size, units = abs(self.value) + 2 * self.error, (n + LIBM_ROUNDINGS) * self.format.unit
-        largest, value = _power(size, n - 1) * (1 + n * 2.0**-50), _power(self.value, n)
-        if units >= 0.5 or not (math.isfinite(largest) and math.isfinite(value)):
+    def _power(self, n: int) -> Running:
+        """Return the n-th power of one number, made of products, by libm, or as exp(n log x)."""
+        if n == 1:
+            return self
+        value, unit = _power(self.value, n), self.format.unit
+        units = max(n - 1, GOOD_LIBM) * unit
+        if n > MULTIPLIED:
+            # The logarithm and its product with n are off by their roundings, exp by its own.
+            of_logarithm = n * abs(_log(self.value)) * math.expm1((LIBM_ROUNDINGS + 1) * unit)
+            units = max(units, LIBM_ROUNDINGS * unit + of_logarithm)
+        # |b'^n - b^n| <= n (|value| + 2 error)^(n-1) |b' - b|
+        slope = n * _power(abs(self.value) + 2 * self.error, n - 1)
+        if units > MOST_UNITS or not (math.isfinite(slope) and math.isfinite(value)):
             return Running(value, math.inf, self.format)
-        passed = n * largest * self.error + 2 * units * abs(value)
-        return self._rounded(value, passed * (1 + n * 2.0**-50))
+        passed = slope * self.error
+        # (1 + u)^k <= exp(k u), of what b' is raised to, whose logarithm is another too.
+        passed += math.expm1(units) * (abs(value) + 3 * passed)
+        passed *= 1 + n * 2.0**-50  # powers are formed in doubles too
+        return self._rounded(value, passed, n, roundings=0.0)  # each product may underflow
 
     def sqrt(self) -> Running:
         """Return the square root; the numbers are known not to be negative."""
@@ -504,6 +516,11 @@ def _power(x: float, n: int) -> float:
         return math.pow(x, n)
     except OverflowError:
         return math.copysign(math.inf, x) if n % 2 else math.inf
+
+
+def _log(x: float) -> float:
+    """Return the logarithm, of positive numbers: powers of others are made of products."""
+    return math.log(x) if x > 0 else 0.0
 
 
 def _positive(x: Any) -> Any:

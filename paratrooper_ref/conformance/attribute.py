@@ -12,11 +12,12 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.conformance import bounds, judge, wanted
+from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
-from paratrooper_ref.conformance.gate import Taken, with_hyper
 from paratrooper_ref.conformance.habits import Habit, habits
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.taken import Taken
 from paratrooper_ref.conformance.verdict import Constant, Like
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import evaluated
@@ -50,8 +51,8 @@ class Explained(NamedTuple):
 def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
     """Return what explains every step.
 
-    Known variants; or else a constant; another arithmetic than declared; an edit of one line; or
-    two known variants together.
+    Known variants; or else a constant; another arithmetic than declared, alone or with a known
+    variant; an edit of one line; or two known variants together.
 
     Parameters
     ----------

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
 
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Optimizer, build
-from paratrooper_ref.optimizers.state import SLOTS
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Spec = Mapping[str, Any]
@@ -139,9 +138,19 @@ def optimizer_of(spec: Spec) -> Optimizer:
     return build(spec)
 
 
+def unread(optimizer: Optimizer, layers: Iterable[str]) -> tuple[str, ...]:
+    """Return the slots that no step reads: a buffer of which no layer has momentum.
+
+    Examples
+    --------
+    >>> unread(build({"algorithm": "sgd", "hyper": {"momentum": 0.0}}), ["w"])
+    ('u',)
+    """
+    if "u" not in optimizer.slots() or any(optimizer.hyper(x)["momentum"] for x in layers):
+        return ()
+    return ("u",)
+
+
 def slots_of(spec: Spec) -> tuple[str, ...]:
     """Return the slots of a spec's state, besides the parameters."""
     return optimizer_of(spec).slots()
-
-
-ALL_SLOTS = ("theta", *SLOTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -13,12 +13,11 @@ from paratrooper_ref.arithmetic.running import Running, joined
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Optimizer, State
 from paratrooper_ref.optimizers.lift import evaluated
-from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.optimizers.state import STORED
 from paratrooper_ref.variants import FORMS, heard
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
 Lines = dict[str, dict[str, Any]]
-STORED: Final = ("theta", *SLOTS)
 
 Heard = Callable[[str, str, Any], Any]
 

@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from paratrooper_ref.conformance.backend import Backend
-from paratrooper_ref.conformance.gate import SECONDS
 from paratrooper_ref.conformance.kit import check, names
 from paratrooper_ref.conformance.profile import DTYPES, Profile
 from paratrooper_ref.conformance.report import Report
+from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS
 from paratrooper_ref.optimizers.hyper import nearest

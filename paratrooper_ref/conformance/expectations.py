@@ -72,7 +72,7 @@ class Expectation:
                 msg = f"an expectation needs its {name}, got {name}={value!r}"
                 raise ExpectationError(msg)
         until: object = self.until
-        if not isinstance(until, datetime.date):
+        if type(until) is not datetime.date:  # a datetime is one too, and does not compare
             msg = f"an expectation needs a date, such as 2027-06-30, got until={until!r}"
             raise ExpectationError(msg)
         if (self.verdict == DEPARTS) != (self.line is not None):

@@ -21,10 +21,10 @@ from paratrooper_ref.arithmetic.running import Boundless, Running
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
 from paratrooper_ref.conformance.dialect import spoken
-from paratrooper_ref.conformance.gate import BEYOND, SECONDS, Taken
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
 from paratrooper_ref.conformance.take import Question, look
+from paratrooper_ref.conformance.taken import BEYOND, Taken
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
@@ -38,7 +38,7 @@ from paratrooper_ref.conformance.verdict import (
     said,
 )
 from paratrooper_ref.conformance.wanted import Wanted
-from paratrooper_ref.conformance.watch import HungError, Watch
+from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
 from paratrooper_ref.optimizers import Optimizer, State, build
 from paratrooper_ref.optimizers.state import SLOTS
 
@@ -283,8 +283,7 @@ class Run:
         self.taken.append(taken)
         if taken.worst > 1:
             at = max(taken.shares, key=lambda s: s.share)
-            detail = f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
-            raise self._failed(DEPARTS, detail, taken)
+            raise self._failed(DEPARTS, str(at), taken)
         self._refuse(fault)
         return taken
 

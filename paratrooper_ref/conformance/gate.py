@@ -5,19 +5,19 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
-from paratrooper_ref.arithmetic import Undecided
-from paratrooper_ref.arithmetic.running import Boundless
-from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
+from paratrooper_ref.conformance import judge, wanted
+from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.take import Question, look
+from paratrooper_ref.conformance.taken import Taken, allowed
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -30,35 +30,13 @@ from paratrooper_ref.conformance.verdict import (
     Departure,
     Fault,
     Result,
-    Share,
     said,
 )
-from paratrooper_ref.conformance.watch import HungError, Watch
+from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
 from paratrooper_ref.golden.corpus import Corpus, Entry
 from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import OPTIMIZERS, NonFiniteError, Optimizer
 from paratrooper_ref.optimizers.hyper import nearest
-
-SECONDS: Final = 30.0  # a step may take: more than compiling one does on a busy machine
-BEYOND: Final = "numbers beyond the range of {}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Taken:
-    """A step that a backend has taken: what it was asked, what it showed, what is allowed."""
-
-    question: Question
-    optimizer: Optimizer
-    wanted: wanted.Wanted
-    bounds: bounds.Lines
-    shown: Shown
-    shares: tuple[Share, ...]
-    fault: Fault | None = None
-
-    @property
-    def worst(self) -> float:
-        """The largest error over bound of parameters and state."""
-        return max(share.share for share in self.shares)
 
 
 def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -> list[str]:
@@ -83,7 +61,7 @@ def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
     entries = [e for e in corpus.manifest().cases.values() if tier in (e.tier, "all")]
     by_group: dict[str, list[Entry]] = {}
     for entry in entries:
-        if corpus.present(entry):
+        if entry.tier == "core" or corpus.present(entry):  # of the core, none may be left out
             by_group.setdefault(entry.case.partition("/")[0], []).append(entry)
     if algorithm not in OPTIMIZERS and algorithm not in by_group:
         known = nearest(algorithm, sorted({*by_group, *OPTIMIZERS}))
@@ -146,26 +124,21 @@ class Gate:
         began = time.perf_counter()
         taken: list[Taken] = []
         self.taken[golden.case] = taken
-        verdict, detail, skipped = CONFORMS, "", ""
+        verdict, detail, besides, skipped = CONFORMS, "", "", ""
         t: int | None = None
         departure: Departure | None = None
         asked: Question | None = None
-        optimizer = with_hyper(golden.optimizer, getattr(self.backend, "fixed", None) or {})
-        waiting = list(golden.steps)
-        while waiting:
-            step = waiting.pop(0)
+        adapted = Adapted(golden.optimizer, self.backend)
+
+        def answered(optimizer: Optimizer, step: Step) -> Taken:
+            nonlocal asked
+            asked = self.question(golden, step, optimizer)
+            return self._taken(golden, step, optimizer, asked)
+
+        for step in golden.steps:
             t = step.t
             try:
-                asked = self.question(golden, step, optimizer)
-                taken.append(self._taken(golden, step, optimizer, asked))
-            except Lacks as lack:
-                fewer = without(optimizer, lack.name)
-                if fewer is None:
-                    skipped = str(lack)
-                    continue
-                optimizer = fewer
-                waiting.insert(0, step)
-                continue
+                taken.append(adapted.ask(answered, step))
             except Fault as fault:
                 verdict, detail = fault.verdict, fault.detail
             except Unsupported as reason:
@@ -177,8 +150,8 @@ class Gate:
                 changes = taken[-1].fault
                 if taken[-1].worst > 1:
                     departure = self._departure(taken[-1])
-                    besides = f"; and it {changes.verdict}: {changes.detail}" if changes else ""
-                    verdict, detail = DEPARTS, _off(departure) + besides
+                    verdict, detail = DEPARTS, str(departure.at)
+                    besides = f"{changes.verdict}: {changes.detail}" if changes else ""
                 elif changes:
                     verdict, detail = changes.verdict, changes.detail
                 else:
@@ -189,10 +162,11 @@ class Gate:
             if not taken:
                 verdict, detail = UNSUPPORTED, skipped
         return Result(
-            case=golden.case, verdict=verdict, detail=detail, t=t, steps=len(taken),
-            of=len(golden.steps), shares=tuple(s for step in taken for s in step.shares),
+            case=golden.case, verdict=verdict, detail=detail, besides=besides, t=t,
+            steps=len(taken), of=len(golden.steps),
+            shares=tuple(s for step in taken for s in step.shares),
             departure=departure, seconds=time.perf_counter() - began,
-            adapted=differences(golden.optimizer, optimizer),
+            adapted=adapted.changes,
             replay=_replay(asked, taken) if verdict in FAILURES and asked is not None else None,
         )
 
@@ -237,19 +211,14 @@ class Gate:
     def _taken(
         self, golden: Golden, step: Step, optimizer: Optimizer, question: Question
     ) -> Taken:
-        profile = self.backend.profile
         optimizer, expected = self.answer(golden, step, optimizer, question)
-        given = (optimizer, question.state, question.grads, question.lr, profile)
-        allowed, unstable = _allowed(*given)
-        if not all(
-            np.isfinite(names[slot].error).all()
-            for layer, names in allowed.items() if layer for slot in ("theta", *question.slots)
-        ):
-            raise Unsupported(BEYOND.format(profile.dtype))
+        within, unstable = allowed(
+            optimizer, question.state, question.grads, question.lr, self.backend.profile
+        )
         shown, fault = self._look(question)
         taken = Taken(
-            question=question, optimizer=optimizer, wanted=expected, bounds=allowed, shown=shown,
-            shares=tuple(judge.shares(step.t, expected, shown, allowed)), fault=fault,
+            question=question, optimizer=optimizer, wanted=expected, bounds=within, shown=shown,
+            shares=tuple(judge.shares(step.t, expected, shown, within)), fault=fault,
         )
         if unstable:
             way = "the right" if taken.worst <= 1 else "the other"
@@ -301,71 +270,6 @@ class Gate:
         return replace(first, verdict=KEEPS, detail=detail, t=second.t or first.t)
 
 
-def _allowed(*given: Any) -> tuple[bounds.Lines, str]:
-    """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
-    try:
-        return bounds.lines(*given), ""
-    except Boundless:
-        raise Unsupported(BEYOND.format(given[-1].dtype)) from None
-    except Undecided as error:
-        undecided = str(error)
-    try:
-        return bounds.lines(*given, guesses=True), undecided
-    except Undecided as error:
-        raise Fault(UNSTABLE, str(error)) from None
-
-
-def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:
-    """Return the optimizer with those of some hyperparameters that it has, in all layers."""
-    own = {name: value for name, value in fixed.items() if name in optimizer.hyper()}
-    if not own:
-        return optimizer
-    mine = {k: v for k, v in own.items() if hasattr(optimizer, k)}
-    inner = {k: v for k, v in own.items() if k not in mine}
-    changes: dict[str, Any] = dict(mine)
-    if inner and optimizer.inner is not None:
-        changes["inner"] = with_hyper(optimizer.inner, inner)
-    layers = tuple(
-        (layer, tuple((k, own.get(k, v)) for k, v in of_layer))
-        for layer, of_layer in optimizer.layers
-    )
-    return replace(optimizer, layers=layers, **changes)
-
-
-def without(optimizer: Optimizer, name: str) -> Optimizer | None:
-    """Return the optimizer without a hyperparameter: by layer first, then at all.
-
-    Decay of 0, and what is published of others; None if that is how it is.
-
-    Examples
-    --------
-    >>> from paratrooper_ref import AdamW
-    >>> own = AdamW().for_layers({"b": {"weight_decay": 0.5}})
-    >>> without(own, "weight_decay")
-    AdamW(lr=0.001, beta1=0.9, beta2=0.999, eps=1e-08, weight_decay=0.01)
-    >>> without(without(own, "weight_decay"), "weight_decay").weight_decay
-    0.0
-    """
-    layers = tuple(
-        (layer, tuple((k, v) for k, v in own if k != name)) for layer, own in optimizer.layers
-    )
-    layers = tuple((layer, own) for layer, own in layers if own)
-    if layers != optimizer.layers:
-        return replace(optimizer, layers=layers)
-    defaults = {f.name: f.default for f in optimizer.declared()}
-    if name not in defaults:
-        return None
-    other = with_hyper(optimizer, {name: 0.0 if name == "weight_decay" else defaults[name]})
-    return None if other == optimizer else other
-
-
-def differences(published: Optimizer, asked: Optimizer) -> dict[str, Any]:
-    """Return the hyperparameters that a backend was asked with instead of those of a case."""
-    was, now = published.hyper(), asked.hyper()
-    found = {name: now[name] for name in was if was[name] != now[name]}
-    return found | ({"by layer": "fewer"} if published.layers != asked.layers else {})
-
-
 def _same_step(b: Optimizer, golden: Golden, step: Step) -> bool:
     """Return whether an optimizer takes the same step as that of a case, to the last bit."""
     a, given = golden.optimizer, (golden.state(step), golden.gradients(step), step.lr)
@@ -383,11 +287,6 @@ def _same_step(b: Optimizer, golden: Golden, step: Step) -> bool:
 
 def _bits(shown: Shown) -> dict[tuple[str, str], bytes]:
     return {(k, tag): np.asarray(x).tobytes() for k, of in shown.items() for tag, x in of.items()}
-
-
-def _off(departure: Departure) -> str:
-    at = departure.at
-    return f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
 
 
 def _replay(question: Question, taken: list[Taken]) -> dict[str, Any]:

@@ -22,14 +22,14 @@ from typing import Any, Final
 import numpy as np
 
 from paratrooper_ref.arithmetic import Undecided
-from paratrooper_ref.arithmetic.running import Boundless, Running
+from paratrooper_ref.arithmetic.running import Running
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Grads, Unsupported
-from paratrooper_ref.conformance.gate import BEYOND, Taken
+from paratrooper_ref.conformance.backend import Grads, unread
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.take import Question
-from paratrooper_ref.conformance.verdict import UNSTABLE, Fault, Share
+from paratrooper_ref.conformance.taken import Taken, allowed
+from paratrooper_ref.conformance.verdict import Share
 from paratrooper_ref.optimizers import NonFiniteError, Optimizer, State
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -103,6 +103,7 @@ class Follower:
     ) -> None:
         self.optimizer, self.spec, self.profile = optimizer, spec, profile
         self.slots = ("theta", *optimizer.slots())
+        self.unread = unread(optimizer, start.params)
         self.real, self.slack, self.off = start, Errors(), Errors()
         self.own: State | None = start
         self.t, self.ended, self.undecided = start.t, "", ""
@@ -118,7 +119,9 @@ class Follower:
         Fault
             If the profile does not decide whether a norm is 0.
         """
-        self._allowed = None if self.own is None else self._bounded(self.own, grads, lr)
+        self._allowed = None if self.own is None else allowed(
+            self.optimizer, self.own, grads, lr, self.profile
+        )
 
     def step(self, grads: Grads, lr: float, shown: Shown, gradient: Gradient | None = None) -> Held:
         """Hold what a backend shows after a step from where it was.
@@ -129,9 +132,10 @@ class Follower:
         self.t += 1
         self.undecided = ""
         taken = None
-        if self.own is not None and self._allowed is not None:
-            allowed, self.undecided = self._allowed
-            taken = self._alone(self.own, grads, lr, shown, allowed)
+        if self.own is not None:
+            assert self._allowed is not None  # whoever steps has asked
+            (within, self.undecided), self._allowed = self._allowed, None
+            taken = self._alone(self.own, grads, lr, shown, within)
         along: tuple[Share, ...] = ()
         seen = False
         if not self.ended:
@@ -157,37 +161,16 @@ class Follower:
         grads: Grads,
         lr: float,
         shown: Shown,
-        allowed: bounds.Lines,
+        within: bounds.Lines,
     ) -> Taken:
         expected = wanted.computed(self.optimizer, own, grads, lr)
         return Taken(
             question=Question(
                 spec=self.spec, state=own, slots=self.slots[1:], grads=grads, lr=lr
             ),
-            optimizer=self.optimizer, wanted=expected, bounds=allowed, shown=shown,
-            shares=tuple(judge.shares(self.t, expected, shown, allowed)),
+            optimizer=self.optimizer, wanted=expected, bounds=within, shown=shown,
+            shares=tuple(judge.shares(self.t, expected, shown, within)),
         )
-
-    def _bounded(self, own: State, grads: Grads, lr: float) -> tuple[bounds.Lines, str]:
-        """Return the bounds of a step, and which branch the arithmetic does not decide, if any."""
-        given = (self.optimizer, own, grads, lr, self.profile)
-        undecided = ""
-        try:
-            found = bounds.lines(*given)
-        except Boundless:
-            raise Unsupported(BEYOND.format(self.profile.dtype)) from None
-        except Undecided as error:
-            undecided = str(error)
-            try:
-                found = bounds.lines(*given, guesses=True)
-            except Undecided as again:
-                raise Fault(UNSTABLE, f"t = {self.t + 1}: {again}") from None
-        if not all(
-            np.isfinite(names[slot].error).all()
-            for layer, names in found.items() if layer for slot in self.slots
-        ):
-            raise Unsupported(BEYOND.format(self.profile.dtype))
-        return found, undecided
 
     # ------------------------------------------------------------------ along
 
@@ -269,16 +252,18 @@ class Follower:
     # ------------------------------------------------------------------ what was read
 
     def _read(self, grads: Grads, lr: float, shown: Shown) -> None:
-        """Take what the backend shows for its state, if it shows all of it."""
+        """Take what the backend shows for its state, if it shows all that a step reads."""
         before = self.own
-        if any(slot not in shown[layer] for layer in shown for slot in self.slots):
+        read = set(self.slots) - set(self.unread)
+        if any(not read <= lines.keys() for lines in shown.values()):
             self.own = None
             return
+        state = self.real if before is None else before
         after: dict[str, Any] = {
-            slot: {layer: lines[slot] for layer, lines in shown.items()} for slot in self.slots
+            slot: {k: lines.get(slot, state.slot(slot)[k]) for k, lines in shown.items()}
+            for slot in self.slots
         }
         warmup = self.real.warmup if before is None else self._warmup(before, grads, lr)
-        state = self.real if before is None else before
         self.own = replace(state, t=self.t, params=after.pop("theta"), warmup=warmup, **after)
 
 

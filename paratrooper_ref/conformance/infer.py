@@ -19,14 +19,16 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import FORMATS, Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported, declaring
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases, with_hyper, without
+from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.backend import Backend, Unsupported, declaring
+from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.take import Question, take
 from paratrooper_ref.conformance.verdict import DTYPE, Fault, Share
+from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.golden.document import Golden
+from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import Optimizer
 
 FACTS: Final[Mapping[str, tuple[Any, ...]]] = {
@@ -281,37 +283,30 @@ def _all(
     steps, left_out = list[_Step](), Counter[str]()
     for golden in goldens:
         progress(golden.case)
-        optimizer = with_hyper(golden.optimizer, getattr(gate.backend, "fixed", None) or {})
-        waiting = list(golden.steps)
-        while waiting:
-            step = waiting.pop(0)
+        adapted = Adapted(golden.optimizer, gate.backend)
+        for step in golden.steps:
             try:
-                question = gate.question(golden, step, optimizer)
-                family, expected = gate.answer(golden, step, optimizer, question)
-                shown = gate.watch.call(take, gate.backend, question)
+                steps.append(adapted.ask(_asked, gate, golden, step))
             except Fault as fault:
                 if fault.verdict == DTYPE:
                     raise
                 left_out[f"{fault.verdict}: {fault.detail}"] += 1
-            except Lacks as lack:
-                fewer = without(optimizer, lack.name)
-                if fewer is None:
-                    left_out[str(lack)] += 1
-                else:
-                    optimizer = fewer
-                    waiting.insert(0, step)
             except Unsupported as reason:
                 left_out[str(reason) or "no reason given"] += 1
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # what a backend raises is its answer
                 left_out[f"raises {type(error).__name__}"] += 1
-            else:
-                steps.append(_Step(
-                    case=golden.case, optimizer=family, question=question, wanted=expected,
-                    shown=shown,
-                ))
     return steps, dict(left_out)
+
+
+def _asked(optimizer: Optimizer, gate: Gate, golden: Golden, step: Step) -> _Step:
+    question = gate.question(golden, step, optimizer)
+    family, expected = gate.answer(golden, step, optimizer, question)
+    return _Step(
+        case=golden.case, optimizer=family, question=question, wanted=expected,
+        shown=gate.watch.call(take, gate.backend, question),
+    )
 
 
 # --- profiles ---------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import Scalar
 from paratrooper_ref.arithmetic.running import Formed, Running
-from paratrooper_ref.conformance.bounds import STORED, Lines, lines
+from paratrooper_ref.conformance.bounds import Lines, lines
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import Departure, Share
 from paratrooper_ref.conformance.wanted import Number, Wanted, distance, share
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer, State
+from paratrooper_ref.optimizers.state import STORED
 
 Seen = Mapping[str, Mapping[str, Any]]
 """What a backend shows, by layer and tag."""

@@ -29,6 +29,7 @@ from paratrooper_ref.conformance.backend import (
     Spec,
     Unsupported,
     optimizer_of,
+    unread,
 )
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import SHAPE, Fault
@@ -130,8 +131,7 @@ class KernelBackend:
             if lacking is not None:
                 raise Lacks(lacking)
         for slot in optimizer.slots():
-            unread = slot == "u" and optimizer.hyper()["momentum"] == 0
-            if slot not in self.named and not unread:
+            if slot not in self.named and slot not in unread(optimizer, params):
                 msg = f"has no {slot}"
                 raise Unsupported(msg)
         given = state or {}

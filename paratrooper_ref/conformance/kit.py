@@ -19,6 +19,7 @@ from paratrooper_ref.conformance.expectations import Expectation
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.verdict import DEPARTS, UNSUPPORTED, Result
+from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus
 
 ANSWERS: Final = 6.0  # that a backend gives in a step: each may take its time
@@ -114,7 +115,7 @@ def check(
     there = names(algorithm, corpus, tier, only, runs=runs)
     goldens = gate.cases(algorithm, corpus, tier, only)
     if seconds is None:
-        seconds = max(gate.SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
+        seconds = max(SECONDS, ANSWERS * float(getattr(backend, "timeout", 0.0)))
     held = gate.Gate(backend, dialect=dialect, seconds=seconds)
     results, found = _explained(held, held.run(goldens, progress))
     for run in loop.loops(

@@ -19,19 +19,13 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
-from paratrooper_ref.conformance.backend import Array, Backend, Grads, Lacks, Unsupported
+from paratrooper_ref.conformance.adapted import Adapted, with_hyper
+from paratrooper_ref.conformance.backend import Array, Backend, Grads, Unsupported
 from paratrooper_ref.conformance.dialect import spoken, variants_of
-from paratrooper_ref.conformance.gate import (
-    BEYOND,
-    SECONDS,
-    Taken,
-    differences,
-    with_hyper,
-    without,
-)
 from paratrooper_ref.conformance.held import Errors, Follower, Gradient, Held
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
+from paratrooper_ref.conformance.taken import BEYOND, Taken
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -48,7 +42,7 @@ from paratrooper_ref.conformance.verdict import (
     Share,
     said,
 )
-from paratrooper_ref.conformance.watch import HungError, Watch
+from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
 from paratrooper_ref.golden.bits import to_bfloat16
 from paratrooper_ref.golden.recipe import draw
 from paratrooper_ref.golden.recipes.settings import DECIMAL, SETTINGS
@@ -71,6 +65,7 @@ PROBLEMS: Final[Mapping[str, Mapping[str, Any]]] = {
 # A step as long as the gradient needs a rate below 2 / 1330, the largest curvature of rosenbrock.
 RATES: Final = {"sgd": 2.0**-11, "nesterov": 2.0**-11}
 RELOAD_STEPS: Final = 14
+AFTER: Final = 4  # steps at least that go on from a reload
 LOUD: Final = 2.0**6  # of a first gradient by which a first-batch rule chooses not to move
 TURNS: Final = 12  # more than the ten that RAdam's buffer holds: the first two are not left in it
 OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
@@ -99,9 +94,9 @@ class Run(Result):
     blind: int | None = None
 
     @property
-    def worst(self) -> Share | None:
-        """The largest error over bound."""
-        return max((*self.shares, *self.alone), key=lambda s: s.share, default=None)
+    def all_shares(self) -> Sequence[Share]:
+        """Beside the run, and alone."""
+        return (*self.shares, *self.alone)
 
 
 class Course(Protocol):
@@ -337,9 +332,16 @@ class _Check:
         self.profile = backend.profile
         self.kind, self.group, *rest = name.split("/")
         self.rest = rest
-        self.setting = (SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL)[self.group]
-        self.published = with_hyper(self.setting, getattr(backend, "fixed", None) or {})
+        setting = (SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL)[self.group]
+        self.adapted = Adapted(setting, backend)
+        self.held: list[Held] = []
+        self.of = 0
         self.t: int | None = None
+
+    @property
+    def published(self) -> Optimizer:
+        """What the backend is asked for."""
+        return self.adapted.optimizer
 
     @property
     def optimizer(self) -> Optimizer:
@@ -362,7 +364,7 @@ class _Check:
             "twice": self._twice,
         }
         try:
-            run = self._asked(checks[self.kind])
+            run = self.adapted.ask(lambda _: checks[self.kind]())
         except KeyboardInterrupt:
             raise
         except Fault as fault:
@@ -373,22 +375,11 @@ class _Check:
             run = self._ended(HANGS, str(error))
         except BaseException as error:  # what a backend raises, SystemExit too, is its answer
             run = self._ended(RAISES, said(error))
-        asked = differences(self.setting, self.published)
-        return replace(run, seconds=time.perf_counter() - began, adapted=asked)
-
-    def _asked(self, check: Callable[[], Run]) -> Run:
-        """Make a check, without the hyperparameters that the backend lacks."""
-        while True:
-            try:
-                return check()
-            except Lacks as lack:
-                fewer = without(self.published, lack.name)
-                if fewer is None:
-                    raise
-                self.published = fewer
+        spent = time.perf_counter() - began
+        return replace(run, seconds=spent, adapted=self.adapted.changes)
 
     def _ended(self, verdict: str, detail: str) -> Run:
-        return Run(case=self.name, verdict=verdict, detail=detail, t=self.t)
+        return self._run(verdict, detail=detail)
 
     # ------------------------------------------------------------------ followed runs
 
@@ -410,7 +401,8 @@ class _Check:
         optimizer = self.optimizer
         session = self._session(self.published, start)
         follower = Follower(optimizer, self.published.spec, self.profile, start)
-        usual, held, ended = optimizer.rate(None), list[Held](), ""
+        self.held, self.of = [], course.steps
+        usual, held, ended = optimizer.rate(None), self.held, ""
         for t in range(1, course.steps + 1):
             self.t = t
             lr = course.rate(t, usual)
@@ -422,28 +414,27 @@ class _Check:
                 if not held:
                     raise
                 if isinstance(reason, Fault):
-                    return self._run(held, course.steps, reason.verdict, detail=reason.detail)
+                    return self._run(reason.verdict, detail=reason.detail)
                 ended = f"not asked from t = {t} on: {reason}"
                 break
             real = course.real(t, follower.real, follower.slack, follower.off, self.profile)
-            shown = self._stepped(session, grads, lr)
-            held.append(follower.step(grads, lr, shown, real))
+            self.watch.call(session.step, grads, lr)
+            held.append(follower.step(grads, lr, session.shown, real))
             if held[-1].worst > 1:
-                return self._departing(held, course.steps, optimizer)
+                return self._departing(optimizer, session.fault)
+            _unspoilt(session)
         said = [ended, self._sight(held, follower.ended)]
         branches = ((t, step.undecided) for t, step in enumerate(held, 1) if step.undecided)
         self.t, branch = next(branches, (None, ""))
         said = [f"t = {self.t}: {branch}" if branch else "", *said]
         return self._run(
-            held, course.steps, UNSTABLE if branch else CONFORMS,
-            detail="; ".join(filter(None, said)),
+            UNSTABLE if branch else CONFORMS, detail="; ".join(filter(None, said))
         )
 
-    def _run(
-        self, held: Sequence[Held], steps: int, verdict: str = CONFORMS, **more: Any
-    ) -> Run:
+    def _run(self, verdict: str, **more: Any) -> Run:
+        held = self.held
         return Run(
-            case=self.name, verdict=verdict, t=self.t, steps=len(held), of=steps,
+            case=self.name, verdict=verdict, t=self.t, steps=len(held), of=self.of,
             shares=tuple(s for step in held for s in step.along),
             alone=tuple(s for step in held if step.taken for s in step.taken.shares),
             seen=sum(step.seen for step in held), blind=_blind(held), **more,
@@ -456,12 +447,14 @@ class _Check:
         why = ended or f"the bound of {self.profile.dtype} is larger than what a step moves"
         return f"beside the real run blind from t = {blind}: {why}"
 
-    def _departing(self, held: Sequence[Held], steps: int, optimizer: Optimizer) -> Run:
+    def _departing(self, optimizer: Optimizer, fault: Fault | None) -> Run:
+        held = self.held
         last = held[-1]
         taken = last.taken
+        besides = f"{fault.verdict}: {fault.detail}" if fault else ""
         if taken is None or taken.worst <= 1:
             at = max(last.along, key=lambda share: share.share)
-            return self._run(held, steps, DEPARTS, departure=Departure(at=at), detail=_off(at))
+            return self._run(DEPARTS, departure=Departure(at=at), detail=str(at), besides=besides)
         asked = taken.question
         off = max(taken.shares, key=lambda share: share.share)
         departure = judge.first_departure(
@@ -473,10 +466,10 @@ class _Check:
             attribute.Explained([by_layer]) if by_layer
             else attribute.explained(few, self.profile)
         )
-        said = [_off(departure.at), *(f"explained if {constant}" for constant in found.constants)]
+        said = [str(departure.at), *(f"explained if {constant}" for constant in found.constants)]
         return self._run(
-            held, steps, DEPARTS, departure=departure, detail="; ".join(said),
-            likes=found.likes, replay={"question": asked},
+            DEPARTS, departure=departure, detail="; ".join(said), besides=besides,
+            likes=found.likes, replay={"question": asked, "shown": taken.shown},
         )
 
     def _start(self, published: Optimizer, course: Course) -> State:
@@ -497,13 +490,16 @@ class _Check:
         if not hasattr(self.backend, "reload"):
             msg = "has no reload"
             raise Unsupported(msg)
-        course = Replay(self.name, RELOAD_STEPS, loud=LOUD if self._decides else 1.0)
+        cuts = self._cuts()
+        steps = max(RELOAD_STEPS, *(cut + AFTER for cut in cuts))
+        course = Replay(self.name, steps, loud=LOUD if self._decides else 1.0)
         start = self._start(self.published, course)
+        # A step that has no bound is refused here: bits alone would not tell.
         first = Follower(self.optimizer, self.published.spec, self.profile, start)
         first.ask(course.given(1, {}, self.profile), self.published.rate(None))
         straight = self._shown(self.published, course)
         done = 0
-        for cut in self._cuts():
+        for cut in cuts:
             broken = self._shown(self.published, course, reload=cut)
             off = self._other(self.published, course, straight, broken)
             if off:
@@ -594,10 +590,6 @@ def _blind(held: Sequence[Held]) -> int | None:
     return last + 1 if last < len(held) else None
 
 
-def _off(at: Share) -> str:
-    return f"{at.tag} of layer {at.layer!r} is off by {at.share:.3g} times its bound"
-
-
 def _unspoilt(session: Session) -> Session:
     """Return a session of a backend that has left alone what it was lent."""
     if session.fault is not None:
@@ -619,8 +611,13 @@ def _counting(last: Taken, all: Sequence[Taken], profile: Profile) -> Like | Non
         layer: sum(step.question.grads[layer] is None for step in all)
         for layer in last.question.state.params
     }
-    worst = max(_misfits(last, missed, profile), default=0.0)
-    if not any(missed.values()) or worst > 1:
+    if not any(missed.values()):
+        return None
+    try:
+        worst = max(_misfits(last, missed, profile))
+    except (Unsupported, Fault):  # counted so, a step has no bound
+        return None
+    if worst > 1:
         return None
     return Like(
         variant=BY_LAYER, kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",

@@ -8,10 +8,10 @@ from typing import Any
 
 from paratrooper_ref.conformance import attribute, bounds, judge, wanted
 from paratrooper_ref.conformance.dialect import spoken
-from paratrooper_ref.conformance.gate import Taken
 from paratrooper_ref.conformance.replay import Replay, load
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.take import Question
+from paratrooper_ref.conformance.taken import Taken
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, Result
 from paratrooper_ref.optimizers import build
 
@@ -77,7 +77,6 @@ def _result(
     departure = judge.first_departure(
         step.optimizer, asked.state, asked.grads, asked.lr, replay.profile, step.shown, worst
     )
-    detail = f"{worst.tag} of layer {worst.layer!r} is off by {worst.share:.3g} times its bound"
     return Result(
-        verdict=DEPARTS, detail=detail, departure=departure, likes=found.likes, **said
+        verdict=DEPARTS, detail=str(worst), departure=departure, likes=found.likes, **said
     )

@@ -15,7 +15,7 @@ from urllib.parse import quote, urlsplit
 
 from paratrooper_ref.conformance import pictures
 from paratrooper_ref.conformance.markup import Markup, join, tag, text
-from paratrooper_ref.conformance.pictures import KINDS, kind, place, short, worst
+from paratrooper_ref.conformance.pictures import KINDS, kind, place, short
 from paratrooper_ref.conformance.report import LISTED, SHOWN, Report
 from paratrooper_ref.conformance.style import SCRIPT, SHEET
 from paratrooper_ref.conformance.verdict import (
@@ -93,7 +93,8 @@ def _digest(content: str) -> str:
 
 def _foot(report: Report) -> Markup:
     return tag(
-        "footer", "Each step is taken from a stored state and held to proved numbers; the bounds "
+        "footer", "Single steps from stored states are held to proved numbers, those of runs, of "
+        "dialects and of fewer hyperparameters to the reference's and its error; the bounds "
         "follow from the declared arithmetic, and none is set by hand. Made by paratrooper-ref",
         f" {report.versions['paratrooper-ref']}" if "paratrooper-ref" in report.versions else "",
         ".",
@@ -411,6 +412,12 @@ def _explained(result: Result, report: Report) -> list[Markup]:
                             if c.multiple else "elsewhere too, whatever is given.")
                         for c in report.constants), class_="reasons"),
         ]
+    if report.fits is not None:
+        said += [
+            tag("h3", "Or the arithmetic is another"),
+            tag("p", "It fits the profile ", tag("code", str(report.fits)),
+                ", which is to be declared if that is so."),
+        ]
     if not said:
         said = [tag("p", "No known variant, single edit or constant explains it.", class_="soft")]
     return said
@@ -468,7 +475,7 @@ def _link(link: str) -> Markup:
 
 def _margins(report: Report) -> Markup:
     places = {r.case: f"#{_id(i)}" for i, r in enumerate(report.results)}
-    measured = sum(bool(r.shares) for r in report.results)
+    measured = sum(bool(r.all_shares) for r in report.results)
     if not measured:
         return _section("How close to the bound", tag(
             "p", "No step was measured, so there is nothing to draw.", class_="soft",
@@ -495,16 +502,16 @@ def _margins(report: Report) -> Markup:
 
 
 def _lines(report: Report) -> Markup | None:
-    rows = [r for r in report.results if r.shares]
+    rows = [r for r in report.results if r.all_shares]
     if not rows:
         return None
-    names = _in_order({s.tag for r in rows for s in r.shares})
+    names = _in_order({s.tag for r in rows for s in r.all_shares})
     group = _group(report)
     heads = [tag("th", tag("bdi", _symbol(name), title=name), scope="col") for name in names]
     body = []
     for r in rows:
         by_tag: dict[str, list[Share]] = defaultdict(list)
-        for s in r.shares:
+        for s in r.all_shares:
             by_tag[s.tag].append(s)
         cells = [tag("td", pictures.cell(by_tag[n]) if n in by_tag else None) for n in names]
         of = kind(r, report)
@@ -549,7 +556,7 @@ def _departures(report: Report) -> Markup | None:
                     "span", class_=f"off l{pictures.level(d.at.share)}",
                     title=f"{name} departs: {short(d.at.share)} of the bound",
                 )))
-            elif at := worst(agreed[name]):
+            elif at := max(agreed[name], key=lambda s: s.share, default=None):
                 cells.append(tag("td", tag(
                     "span", class_=f"l{pictures.level(at.share)}",
                     title=f"{name} agrees: {short(at.share)} of the bound",
@@ -602,7 +609,7 @@ def _cases(report: Report) -> Markup:
     axis = pictures.scale(report)
     rows = []
     for i, r in enumerate(report.results):
-        of, at = kind(r, report), worst(r.shares)
+        of, at = kind(r, report), r.worst
         rows.append(tag(
             "tr",
             tag("th", r.case, scope="row"),

@@ -49,14 +49,9 @@ def kind(result: Result, report: Report) -> Kind:
     return "holds" if result.verdict == CONFORMS else "fails"
 
 
-def worst(shares: Iterable[Share]) -> Share | None:
-    """Return the largest error over bound; one that is no number counts as larger than any."""
-    return max(shares, key=lambda s: math.inf if math.isnan(s.share) else s.share, default=None)
-
-
 def odd(result: Result, report: Report) -> bool:
     """Return whether a case fails with no number beyond its bound."""
-    at = worst(result.shares)
+    at = result.worst
     beyond = at is not None and not at.share <= 1
     return kind(result, report) in ("fails", "expected") and not beyond
 
@@ -133,7 +128,7 @@ class Scale:
 
 def scale(report: Report) -> Scale:
     """Return the axis of a report."""
-    shares = (worst(r.shares) for r in report.results)
+    shares = (r.worst for r in report.results)
     return Scale(s.share for s in shares if s is not None)
 
 
@@ -204,7 +199,7 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
     slot = 100 / max(1, len(order))
     marks, ends_at = [], []
     for i, result in enumerate(order):
-        of, at = kind(result, report), worst(result.shares)
+        of, at = kind(result, report), result.worst
         mid, wide = slot * (i + 0.5), min(slot * (0.72 if len(order) <= CROWDED else 1), 2.2)
         x, w = _per_cent(mid - wide / 2), _per_cent(wide)
         said = f"{result.case}: {result.verdict}"
@@ -245,7 +240,7 @@ def strip(report: Report, places: Mapping[str, str] | None = None) -> Markup:
 
 
 def _rank(result: Result, report: Report) -> tuple[int, float, str]:
-    at = worst(result.shares)
+    at = result.worst
     of = kind(result, report)
     if of == "unasked":
         return 0, 0.0, result.case
@@ -294,7 +289,7 @@ def cell(shares: Sequence[Share]) -> Markup:
         n = len(list(run))
         paths[of] = f"{paths.get(of, '')}M{x} 0h{n}v1h-{n}z"
         x += n
-    at = worst(shares)
+    at = max(shares, key=lambda s: s.share, default=None)
     assert at is not None
     said = f"{short(at.share)} of the bound at {place(at)}; steps: {len(levels)}"
     return tag(

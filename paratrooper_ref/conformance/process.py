@@ -14,7 +14,6 @@ from typing import Any, Final, Self
 import numpy as np
 
 from paratrooper_ref.conformance.backend import (
-    ALL_SLOTS,
     Array,
     Grads,
     Params,
@@ -29,6 +28,7 @@ from paratrooper_ref.golden.bits import to_hex
 from paratrooper_ref.golden.content import plain
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer
+from paratrooper_ref.optimizers.state import STORED
 
 PROTOCOL: Final = "paratrooper-ref process 1"
 OPTIONAL: Final = ("probe", "reload")  # verbs
@@ -215,10 +215,10 @@ class ProcessBackend:
     def read(self, handle: Handle) -> dict[str, dict[str, Array]]:
         """Return parameters and slots; see `Backend.read`."""
         found: dict[str, dict[str, Array]] = {}
-        for name, written in self._layers(handle, "read", len(ALL_SLOTS)).items():
+        for name, written in self._layers(handle, "read", len(STORED)).items():
             for slot, words in written.items():
-                if slot not in ALL_SLOTS:
-                    raise self._broken(slot, "read", f"knows the slots {ALL_SLOTS}")
+                if slot not in STORED:
+                    raise self._broken(slot, "read", f"knows the slots {STORED}")
                 shape, dtype = handle.shapes[name], self.profile.stored(slot).name
                 found.setdefault(slot, {})[name] = self._numbers("read", words, dtype, shape)
         return found

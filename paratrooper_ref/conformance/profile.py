@@ -11,9 +11,11 @@ from paratrooper_ref.arithmetic.running import FLOAT32, FLOAT64, FORMATS, Format
 from paratrooper_ref.optimizers.hyper import nearest
 
 Scalars = Literal["float64", "mixed", "array"]
+Sums = Literal["any", "neighbours"]
 
 DTYPES: Final = tuple(FORMATS)
 SCALARS: Final = ("float64", "mixed", "array")
+SUMS: Final = ("any", "neighbours")
 ULPS: Final = 2.0  # roundings in a unit in the last place
 
 
@@ -64,7 +66,7 @@ class Profile:
     slots: Mapping[str, str] = field(default_factory=dict, hash=False)
     scalars: Scalars = "float64"
     forms: bool = True
-    sums: Literal["any", "neighbours"] = "any"
+    sums: Sums = "any"
     accumulate: str | None = None
     division: float = 0.5
     root: float = 0.5
@@ -83,6 +85,14 @@ class Profile:
         if self.accumulate not in (None, *FORMATS):
             msg = f"Profile needs a dtype or None, got accumulate={self.accumulate!r}"
             raise ValueError(msg)
+        if self.sums not in SUMS:
+            known = nearest(self.sums, SUMS)
+            msg = f"Profile needs an order of sums, got sums={self.sums!r}; {known}"
+            raise ValueError(msg)
+        for name in ("forms", "flush", "inject"):
+            if not isinstance(getattr(self, name), bool):
+                msg = f"Profile needs True or False, got {name}={getattr(self, name)!r}"
+                raise ValueError(msg)
         for name in ("division", "root"):
             if not 0.5 <= getattr(self, name) < 2.0**20:
                 msg = f"Profile needs {name} >= 0.5 units, got {name}={getattr(self, name)!r}"

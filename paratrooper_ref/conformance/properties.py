@@ -41,7 +41,8 @@ from hypothesis import HealthCheck, Phase, errors, event, given, reject, setting
 from hypothesis.stateful import run_state_machine_as_test
 
 from paratrooper_ref.conformance import replay, strategies
-from paratrooper_ref.conformance.backend import Backend, Lacks, Unsupported
+from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.follow import (
     OWN,
     PROPAGATED,
@@ -54,12 +55,11 @@ from paratrooper_ref.conformance.follow import (
     rounded,
     told_besides,
 )
-from paratrooper_ref.conformance.gate import SECONDS, without
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import container
 from paratrooper_ref.conformance.strategies import Example
 from paratrooper_ref.conformance.verdict import HANGS, KEEPS, UNSUPPORTED
-from paratrooper_ref.conformance.watch import Watch
+from paratrooper_ref.conformance.watch import SECONDS, Watch
 from paratrooper_ref.optimizers import State, build
 from paratrooper_ref.optimizers.hyper import nearest
 
@@ -176,25 +176,18 @@ class Trial:
 
     def _settled(self, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a spec that the backend does not say it lacks a hyperparameter of."""
-        optimizer = build(spec)
+        adapted = Adapted(build(spec), self.backend)
         dtype = container(self.profile, "theta")
         tiny = {layer: np.ones(2, dtype) for layer in dict.fromkeys(("x", *spec.get("layers", {})))}
-        while True:
-            try:
-                self.watch.call(self.backend.start, optimizer.spec, tiny)
-            except Lacks as lack:
-                fewer = without(optimizer, lack.name)
-                if fewer is None:
-                    raise Discarded(UNSUPPORTED, str(lack)) from None
-                optimizer = fewer
-                continue
-            except Unsupported as reason:
-                raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
-            except KeyboardInterrupt:
-                raise
-            except BaseException:
-                pass  # it is told when the backend is asked in earnest
-            return optimizer.spec
+        try:
+            adapted.ask(lambda mine: self.watch.call(self.backend.start, mine.spec, tiny))
+        except Unsupported as reason:
+            raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            pass  # it is told when the backend is asked in earnest
+        return adapted.optimizer.spec
 
     def note(self, run: Run) -> None:
         """Count the steps of a run."""

@@ -406,8 +406,7 @@ def run(replay: Replay | Path | str, backend: Backend, *, seconds: float | None 
         If the file is damaged.
     """
     from paratrooper_ref.conformance.follow import Discarded, Failed, Run, unheld
-    from paratrooper_ref.conformance.gate import SECONDS
-    from paratrooper_ref.conformance.watch import Watch
+    from paratrooper_ref.conformance.watch import SECONDS, Watch
 
     asked = replay if isinstance(replay, Replay) else load(replay)
     watch = Watch(SECONDS if seconds is None else seconds)

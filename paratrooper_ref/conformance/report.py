@@ -22,7 +22,7 @@ from paratrooper_ref.conformance.verdict import (
     Result,
     Share,
 )
-from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.optimizers.state import STORED
 
 HOLDS, FAILED, NOTHING_RAN = 0, 1, 3
 SHOWN: Final = 3  # failures told in full, one for each line that departs first
@@ -104,8 +104,8 @@ class Report:
     @property
     def compared(self) -> list[str]:
         """The slots that the backend has shown, and that were held to their bounds."""
-        seen = {share.tag for result in self.results for share in result.shares}
-        return [tag for tag in ("theta", *SLOTS) if tag in seen]
+        seen = {share.tag for result in self.results for share in result.all_shares}
+        return [tag for tag in STORED if tag in seen]
 
     @property
     def failed(self) -> list[Result]:
@@ -220,8 +220,8 @@ class Report:
         if result.departure is None:
             return f"{head}\n  {result.verdict}: {result.detail}"
         lines = [head, *_told(result.departure)]
-        if "; and it " in result.detail:
-            lines.append(f"  besides, it{result.detail.partition('; and it')[2]}")
+        if result.besides:
+            lines.append(f"  besides, it {result.besides}")
         lines += [f"  looks like {_like(like)}" for like in result.likes[:LISTED]]
         lines += [f"  explained if {constant}" for constant in self.constants]
         if self.fits is not None:

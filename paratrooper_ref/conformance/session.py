@@ -13,8 +13,7 @@ from typing import Any, Final
 import numpy as np
 
 from paratrooper_ref.arithmetic.running import FORMATS
-from paratrooper_ref.conformance.backend import Array, Backend, Grads, Slots, hyper_of
-from paratrooper_ref.conformance.bounds import STORED
+from paratrooper_ref.conformance.backend import Array, Backend, Grads, Slots, optimizer_of, unread
 from paratrooper_ref.conformance.lent import Lent
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.verdict import (
@@ -30,6 +29,7 @@ from paratrooper_ref.conformance.verdict import (
 )
 from paratrooper_ref.golden.document import MODEL
 from paratrooper_ref.optimizers import State
+from paratrooper_ref.optimizers.state import STORED
 
 Shown = dict[str, dict[str, Any]]
 """By layer and tag, in doubles."""
@@ -48,10 +48,7 @@ class Start:
     @property
     def unread(self) -> tuple[str, ...]:
         """The slots that no step reads: a buffer where momentum is 0 may be kept, or left."""
-        if "u" not in self.slots:
-            return ()
-        momenta = (hyper_of(self.spec, layer)["momentum"] for layer in self.state.params)
-        return () if any(momenta) else ("u",)
+        return unread(optimizer_of(self.spec), self.state.params)
 
     @property
     def fresh(self) -> bool:

@@ -18,8 +18,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from paratrooper_ref.arithmetic.running import BFLOAT16, Format
+from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.backend import Array
-from paratrooper_ref.conformance.gate import with_hyper
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, State, build
 from paratrooper_ref.optimizers.hyper import nearest

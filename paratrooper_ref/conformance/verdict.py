@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf, isnan
 from typing import Any, Final
 
 CONFORMS: Final = "conforms"
@@ -47,7 +48,7 @@ FAILURES: Final = tuple(v for v in VERDICTS if v not in (CONFORMS, UNSUPPORTED))
 
 
 class Fault(Exception):
-    """A verdict that ends the look at a case."""
+    """A verdict of its own: what a backend did besides being wrong in its numbers."""
 
     def __init__(self, verdict: str, detail: str) -> None:
         super().__init__(verdict, detail)
@@ -60,7 +61,7 @@ def said(error: BaseException) -> str:
         text = str(error)
     except BaseException:
         text = "(it has no text that can be printed)"
-    return f"{type(error).__name__}: {text}".strip().removesuffix(":")
+    return f"{type(error).__name__}: {' '.join(text.split())}".strip().removesuffix(":")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +76,9 @@ class Share:
     got: float = 0.0
     wanted: float = 0.0
     bound: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.tag} of layer {self.layer!r} is off by {self.share:.3g} times its bound"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +150,8 @@ class Result:
         One of `VERDICTS`.
     detail : str
         Why, in a sentence; empty where it conforms.
+    besides : str
+        What it does that it should not, where its numbers are wrong too.
     t : int or None
         The step in which it happened.
     steps, of : int
@@ -166,6 +172,7 @@ class Result:
     case: str
     verdict: str
     detail: str = ""
+    besides: str = ""
     t: int | None = None
     steps: int = 0
     of: int = 0
@@ -177,6 +184,13 @@ class Result:
     seconds: float = 0.0
 
     @property
+    def all_shares(self) -> Sequence[Share]:
+        """Those of steps however they were held."""
+        return self.shares
+
+    @property
     def worst(self) -> Share | None:
         """The largest error over bound."""
-        return max(self.shares, key=lambda s: s.share, default=None)
+        return max(
+            self.all_shares, key=lambda s: inf if isnan(s.share) else s.share, default=None
+        )

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Final
 
+SECONDS: Final = 30.0  # a step may take: more than compiling one does on a busy machine
 STRANDED: Final = 3  # calls that hang before a backend is given up: each leaves a thread behind
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from paratrooper_ref.golden.bits import Floats
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer, State, build
-from paratrooper_ref.optimizers.state import SLOTS
+from paratrooper_ref.optimizers.state import STORED
 
 MODEL: Final = ""  # in tables by layer: the whole model
 MOST_GROWTH: Final = 1e-9  # of a change by one unit in the last place of a trajectory's start
@@ -37,7 +37,7 @@ Lines = Mapping[str, Value | bool]
 
 def kept(tag: str, size: int) -> bool:
     """Return whether a case stores this line of a layer of this size."""
-    return size <= LARGE or tag in ("theta", *SLOTS) or TAGS[tag].extent != "element"
+    return size <= LARGE or tag in STORED or TAGS[tag].extent != "element"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

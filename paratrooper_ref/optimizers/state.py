@@ -13,6 +13,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Layers = Mapping[str, Array]
 
 SLOTS: Final = ("m", "v", "u", "slow")
+STORED: Final = ("theta", *SLOTS)
 
 
 class NonFiniteError(ArithmeticError):

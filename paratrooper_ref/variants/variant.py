@@ -22,6 +22,7 @@ from paratrooper_ref.optimizers.optimizer import Optimizer
 
 BEFORE = "before"  # the weights from before the step: forms may ask for them
 _WITH = " with "
+_WRITTEN: dict[str, list[str]] = {}  # by the name of its file, the source of a rewritten rule
 
 Rule = Callable[..., dict[str, Any]]
 Kind = Literal["bug", "dialect", "form"]
@@ -102,6 +103,7 @@ def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
             f"{' or '.join(variant.rules)}, got {optimizer.name}"
         )
         raise VariantError(msg)
+
     def other(rule: Rule) -> Rule:
         return rewritten(rule, variant) if rule.__name__ in variant.rules else rule
 
@@ -142,7 +144,8 @@ def rewritten(rule: Rule, variant: Variant) -> Rule:
         with_argument(found, BEFORE)
     before = rule.__code__.co_filename.strip("<>") if _is_written(rule) else rule.__qualname__
     filename = f"<{before}{_WITH}{variant.name}>"
-    linecache.cache[filename] = (len(source), None, source, filename)
+    _WRITTEN[filename] = source
+    linecache.cache[filename] = (len(source), None, source, filename)  # for tracebacks
     return compiled(found, rule, filename)
 
 
@@ -181,14 +184,13 @@ def source_of(rule: Rule) -> ast.FunctionDef:
 
 def _is_written(rule: Rule) -> bool:
     """Return whether a rule is the work of `rewritten`."""
-    filename = rule.__code__.co_filename
-    return filename.startswith("<") and filename in linecache.cache
+    return rule.__code__.co_filename in _WRITTEN
 
 
 def _lines(rule: Rule) -> list[str]:
     assert isinstance(rule, FunctionType)
     if _is_written(rule):
-        return list(linecache.cache[rule.__code__.co_filename][2])  # type: ignore[misc]
+        return list(_WRITTEN[rule.__code__.co_filename])
     module = inspect.getmodule(rule)
     try:
         assert module is not None

@@ -67,6 +67,8 @@ def test_check(
         ("mine.py:backend --only nothing", "needs cases"),
         ("mine.py:backend --profile scalar=mixed", "did you mean 'scalars'"),
         ("mine.py:backend --profile scalars=mixd", "did you mean 'mixed'"),
+        ("mine.py:backend --profile sums=pairwise", "an order of sums, got sums='pairwise'"),
+        ("mine.py:backend --profile forms=no", "True or False, got forms='no'"),
         ("mine.py:backend --set variant", "NAME=VALUE"),
         ("mine.py:backend --set variant=x", "is an adapter already"),
         ("mine.py:backend --expect nowhere.toml", "nowhere.toml"),

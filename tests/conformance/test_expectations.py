@@ -77,6 +77,7 @@ def test_what_conforms_after_all_is_a_problem() -> None:
         ('link = "https://example.org/1"\n', "", "needs link"),
         ("until = 2999-12-31\n", "", "needs until"),
         ("until = 2999-12-31", 'until = "soon"', "needs a date"),
+        ("until = 2999-12-31", "until = 2999-12-31T00:00:00", "needs a date"),
         ('reason = "eps is where TensorFlow has it"', 'reason = " "', "needs its reason"),
         ('line = "theta"\n', "", "line belongs to what departs"),
         ('"departs"', '"conforms"', "needs a verdict"),

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import check
-from paratrooper_ref.conformance.gate import SECONDS, Gate, cases
+from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     HANGS,
@@ -24,6 +24,7 @@ from paratrooper_ref.conformance.verdict import (
     VERDICTS,
     Result,
 )
+from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.variants import FAULTS as CATALOGUE

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Report, Unsupported, check
-from paratrooper_ref.conformance.gate import Gate, cases, names, with_hyper
+from paratrooper_ref.conformance.adapted import with_hyper
+from paratrooper_ref.conformance.gate import Gate, cases, names
 from paratrooper_ref.conformance.page import page
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,

@@ -338,6 +338,23 @@ def test_an_exception_late_in_a_run() -> None:
 
     found = run(Late(), "replay/adam/decimal")
     assert (found.verdict, found.t, found.detail) == (RAISES, 41, "RuntimeError: out of memory")
+    assert (found.steps, found.of, len(found.shares) > 0) == (40, 60, True)
+
+
+def test_what_is_wrong_in_its_numbers_and_besides() -> None:
+    """Both are told, and all that it takes to ask the step again."""
+    class Both(ReferenceBackend):
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            super().step(handle, grads, lr)
+            for g in grads.values():
+                assert g is not None
+                g *= 2
+
+    found = run(Both("float32", variant="adam.betas_swapped"), "replay/adam/decimal")
+    assert (found.verdict, found.t) == (DEPARTS, 1)
+    assert found.besides.startswith("changes its gradient: the gradient of layer ")
+    assert found.replay is not None
+    assert found.replay["shown"]["w"].keys() >= {"theta", "m", "v"}
 
 
 def test_a_gradient_that_cannot_be_none() -> None:
@@ -407,6 +424,31 @@ def test_what_a_backend_has_fixed() -> None:
             return super().start(spec, params, state)
 
     assert run(Fixed(), "replay/adam/decimal").verdict == CONFORMS
+
+
+def test_a_buffer_that_nothing_reads_may_be_left_out() -> None:
+    """Each step is held alone all the same."""
+    class Without(Hides):
+        fixed: ClassVar[Mapping[str, Any]] = {"momentum": 0.0}
+
+    found = run(Without(), "replay/sgd/decimal")
+    assert found.verdict == CONFORMS
+    assert {share.t for share in found.alone} == set(range(1, 61))
+
+
+def test_a_reload_after_a_late_synchronisation() -> None:
+    """The run is as long as its reloads need."""
+    class Slow(ReferenceBackend):
+        fixed: ClassVar[Mapping[str, Any]] = {"k": 20}
+        reloads = 0
+
+        def reload(self, handle: Any) -> Any:
+            self.reloads += 1
+            return super().reload(handle)
+
+    backend = Slow()
+    found = run(backend, "reload/lookahead")
+    assert (found.verdict, found.steps, backend.reloads) == (CONFORMS, 3, 3)
 
 
 def test_gradients_are_of_every_dtype() -> None:

@@ -292,6 +292,17 @@ def test_what_was_not_asked_is_said(checked: Report) -> None:
     assert facts["Compared"] == ", ".join(report.compared)
 
 
+def test_another_arithmetic_is_told(checked: Report) -> None:
+    """Where nothing else explains what departs, that does."""
+    fits = Profile(dtype="float32", scalars="array")
+    bad = next(replace(r, likes=()) for r in checked.results if r.verdict == DEPARTS)
+    nothing = replace(checked, results=[bad], likes=(), constants=())
+    told = tree(replace(nothing, fits=fits)).text()
+    assert f"It fits the profile {fits}, which is to be declared" in told
+    assert "No known variant" not in told
+    assert "No known variant" in tree(nothing).text()
+
+
 def test_links_lead_to_the_web_or_are_text() -> None:
     """A link of another scheme is shown, and cannot be followed."""
     root = tree(MANY["nasty"])

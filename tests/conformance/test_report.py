@@ -195,7 +195,7 @@ def test_all_that_explains_a_departure_is_told_with_it() -> None:
     )
     bad = replace(
         BAD, t=4, departure=departure, likes=(named, left_out, *[edit] * 9),
-        detail="theta is off; and it changes its gradient: w",
+        detail="theta is off", besides="changes its gradient: w",
     )
     constant = Constant(name="eps", given=1e-8, found=1e-6, multiple=False)
     found = report(bad, constants=[constant], fits=Profile(dtype="float16"))

@@ -62,6 +62,8 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "conformance/lent.py": ("tests/conformance/test_take.py", GATE),
     "conformance/session.py": ("tests/conformance/test_take.py", GATE),
     "conformance/take.py": ("tests/conformance/test_take.py", GATE),
+    "conformance/taken.py": (GATE, "tests/conformance/test_loop.py"),
+    "conformance/adapted.py": (GATE, "tests/conformance/test_kit.py"),
     "conformance/gate.py": (f"{GATE} -k 'not ({OF_THE_KIT})'", EXPECTED),
     "conformance/dialect.py": (GATE,),
     "conformance/habits.py": ("tests/conformance/test_habits.py",),

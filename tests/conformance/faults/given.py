@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.backend import Grads, Params, Spec
-from paratrooper_ref.conformance.gate import with_hyper
 from paratrooper_ref.conformance.verdict import DEPARTS, GRADIENT, INPUT
 from paratrooper_ref.golden.document import Golden
 from tests.conformance.faulty import Given, Honest, is_fresh

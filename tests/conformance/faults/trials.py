@@ -9,9 +9,10 @@ from functools import cache, partial
 from typing import Any, Final
 
 from paratrooper_ref.conformance import gate
-from paratrooper_ref.conformance.gate import SECONDS, Gate
+from paratrooper_ref.conformance.gate import Gate
 from paratrooper_ref.conformance.loop import loops
 from paratrooper_ref.conformance.verdict import CONFORMS, LOSES, Result
+from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Golden
 from tests.conformance import faulty
