@@ -17,7 +17,7 @@ from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.habits import Habit, habits
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.taken import Taken
+from paratrooper_ref.conformance.step import Taken
 from paratrooper_ref.conformance.verdict import Constant, Like
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import evaluated

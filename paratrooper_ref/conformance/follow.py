@@ -23,8 +23,7 @@ from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Uns
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
-from paratrooper_ref.conformance.take import Question, look
-from paratrooper_ref.conformance.taken import BEYOND, Taken
+from paratrooper_ref.conformance.step import BEYOND, Question, Taken, look
 from paratrooper_ref.conformance.verdict import (
     DEPARTS,
     FORGETS,
@@ -169,7 +168,7 @@ class Run:
             self.read(event.handle)
         return None
 
-    def once(self, state: State, grads: Grads, lr: float, held: Held | None = None) -> Taken:
+    def once(self, state: State, grads: Grads, lr: float, held: Expected | None = None) -> Taken:
         """Start from a state and take one step; hold it to given numbers, or to computed ones."""
         self.events += [Event(do="start", state=state), Event(do="step", grads=grads, lr=lr)]
         question = self._question(state, grads, lr)
@@ -248,7 +247,7 @@ class Run:
     def _held(
         self, question: Question, real: State, slack: Errors | None = None,
         error: Errors | None = None, *, hides: bool = False,
-    ) -> Held:
+    ) -> Expected:
         """Return what a step should give and may be off, before it is asked for.
 
         What a backend does not show is never compared, and its error goes on growing: that has to
@@ -257,10 +256,10 @@ class Run:
         given = (self.optimizer, real, question.grads, question.lr)
         profile = self.profile if hides else _as_published(self.profile)
         expected = computed(*given, slack)
-        return Held(expected, allowed(*given, profile, error or {}), all_forms=hides)
+        return Expected(expected, allowed(*given, profile, error or {}), all_forms=hides)
 
     def _judged(
-        self, question: Question, real: State, held: Held, seen: tuple[Any, Fault | None],
+        self, question: Question, real: State, held: Expected, seen: tuple[Any, Fault | None],
         error: Errors,
     ) -> Taken:
         """Return a step that was taken, if it is within its bound.
@@ -299,7 +298,7 @@ def _as_published(profile: Profile) -> Profile:
 
 
 @dataclass(frozen=True)
-class Held:
+class Expected:
     """What a step should give, and its bounds: for lines as published, or for all their forms."""
 
     expected: Wanted
@@ -320,7 +319,7 @@ class _Followed:
         self.error: Errors = {}
         self.blind = False
 
-    def go_on(self, taken: Taken, held: Held, how: Judge) -> None:
+    def go_on(self, taken: Taken, held: Expected, how: Judge) -> None:
         """Take over what a step has come to."""
         slots = ("theta", *taken.question.slots)
         shown: dict[str, dict[str, Array]] = {slot: {} for slot in slots}

@@ -16,8 +16,7 @@ from paratrooper_ref.conformance.adapted import Adapted
 from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.session import Shown
-from paratrooper_ref.conformance.take import Question, look
-from paratrooper_ref.conformance.taken import Taken, allowed
+from paratrooper_ref.conformance.step import Question, Taken, allowed, look
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,

@@ -24,7 +24,7 @@ from paratrooper_ref.conformance.backend import Backend, Unsupported, declaring
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
-from paratrooper_ref.conformance.take import Question, take
+from paratrooper_ref.conformance.step import Question, take
 from paratrooper_ref.conformance.verdict import DTYPE, Fault, Share
 from paratrooper_ref.conformance.watch import SECONDS
 from paratrooper_ref.golden.corpus import Corpus

@@ -21,11 +21,11 @@ from paratrooper_ref.arithmetic.running import REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
 from paratrooper_ref.conformance.adapted import Adapted, with_hyper
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Unsupported
+from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
 from paratrooper_ref.conformance.dialect import spoken, variants_of
-from paratrooper_ref.conformance.held import Errors, Follower, Gradient, Held
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
-from paratrooper_ref.conformance.taken import BEYOND, Taken
+from paratrooper_ref.conformance.step import BEYOND, Taken
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -123,7 +123,7 @@ class Course(Protocol):
 
 
 @dataclass(frozen=True)
-class Replay:
+class Recorded:
     """Recorded gradients, numbers of bfloat16, which every dtype holds.
 
     Parameters
@@ -339,19 +339,19 @@ class _Check:
         self.t: int | None = None
 
     @property
-    def published(self) -> Optimizer:
+    def asked(self) -> Optimizer:
         """What the backend is asked for."""
         return self.adapted.optimizer
 
     @property
     def optimizer(self) -> Optimizer:
         """What the backend is held to."""
-        return self._held_to(self.published)
+        return self._held_to(self.asked)
 
     @property
     def _decides(self) -> bool:
         """Whether a first batch chooses how to warm up."""
-        return bool(self.published.hyper().get("warmup") == "auto")
+        return bool(self.asked.hyper().get("warmup") == "auto")
 
     def _held_to(self, published: Optimizer) -> Optimizer:
         return spoken(published, self.dialect)
@@ -385,11 +385,11 @@ class _Check:
 
     def _replay(self) -> Run:
         if self.rest[1:]:
-            course = Replay(self.name, FROZEN_STEPS, frozen=(FROZEN,))
+            course = Recorded(self.name, FROZEN_STEPS, frozen=(FROZEN,))
         else:
             # The choice of a first batch is kept, though later ones would choose otherwise.
             loud = self.rest == ["dyadic"] and self._decides
-            course = Replay(self.name, rates=dict([CHANGED]), loud=LOUD if loud else 1.0)
+            course = Recorded(self.name, rates=dict([CHANGED]), loud=LOUD if loud else 1.0)
         return self._followed(course)
 
     def _loop(self) -> Run:
@@ -397,10 +397,10 @@ class _Check:
         return self._followed(Loop(problem, RATES.get(self.group)))
 
     def _followed(self, course: Course) -> Run:
-        start = self._start(self.published, course)
+        start = self._start(self.asked, course)
         optimizer = self.optimizer
-        session = self._session(self.published, start)
-        follower = Follower(optimizer, self.published.spec, self.profile, start)
+        session = self._session(self.asked, start)
+        beside = Beside(optimizer, self.asked.spec, self.profile, start)
         self.held, self.of = [], course.steps
         usual, held, ended = optimizer.rate(None), self.held, ""
         for t in range(1, course.steps + 1):
@@ -409,7 +409,7 @@ class _Check:
             try:
                 theta = {layer: lines["theta"] for layer, lines in session.shown.items()}
                 grads = course.given(t, theta, self.profile)
-                follower.ask(grads, lr)
+                beside.ask(grads, lr)
             except (Unsupported, Fault) as reason:
                 if not held:
                     raise
@@ -417,13 +417,13 @@ class _Check:
                     return self._run(reason.verdict, detail=reason.detail)
                 ended = f"not asked from t = {t} on: {reason}"
                 break
-            real = course.real(t, follower.real, follower.slack, follower.off, self.profile)
+            real = course.real(t, beside.real, beside.slack, beside.off, self.profile)
             self.watch.call(session.step, grads, lr)
-            held.append(follower.step(grads, lr, session.shown, real))
+            held.append(beside.step(grads, lr, session.shown, real))
             if held[-1].worst > 1:
                 return self._departing(optimizer, session.fault)
             _unspoilt(session)
-        said = [ended, self._sight(held, follower.ended)]
+        said = [ended, self._sight(held, beside.ended)]
         branches = ((t, step.undecided) for t, step in enumerate(held, 1) if step.undecided)
         self.t, branch = next(branches, (None, ""))
         said = [f"t = {self.t}: {branch}" if branch else "", *said]
@@ -492,16 +492,16 @@ class _Check:
             raise Unsupported(msg)
         cuts = self._cuts()
         steps = max(RELOAD_STEPS, *(cut + AFTER for cut in cuts))
-        course = Replay(self.name, steps, loud=LOUD if self._decides else 1.0)
-        start = self._start(self.published, course)
+        course = Recorded(self.name, steps, loud=LOUD if self._decides else 1.0)
+        start = self._start(self.asked, course)
         # A step that has no bound is refused here: bits alone would not tell.
-        first = Follower(self.optimizer, self.published.spec, self.profile, start)
-        first.ask(course.given(1, {}, self.profile), self.published.rate(None))
-        straight = self._shown(self.published, course)
+        first = Beside(self.optimizer, self.asked.spec, self.profile, start)
+        first.ask(course.given(1, {}, self.profile), self.asked.rate(None))
+        straight = self._shown(self.asked, course)
         done = 0
         for cut in cuts:
-            broken = self._shown(self.published, course, reload=cut)
-            off = self._other(self.published, course, straight, broken)
+            broken = self._shown(self.asked, course, reload=cut)
+            off = self._other(self.asked, course, straight, broken)
             if off:
                 self.t = off[0]
                 return self._ended(FORGETS, f"saved and loaded after step {cut}, {off[1]}")
@@ -511,17 +511,17 @@ class _Check:
 
     def _cuts(self) -> tuple[int, ...]:
         """Return after which steps it is saved: while it warms up, and at a synchronisation."""
-        k = self.published.hyper().get("k", 6)
+        k = self.asked.hyper().get("k", 6)
         return (2, k, k + 2)
 
     def _twice(self) -> Run:
-        lr = self.published.rate(None)
+        lr = self.asked.rate(None)
         changes = OTHER | {"lr": lr / 4, **(getattr(self.backend, "fixed", None) or {})}
-        other = with_hyper(self.published, changes)
+        other = with_hyper(self.asked, changes)
         asked = [
-            (self.published, Replay(f"{self.name}/0", TURNS)),
-            (other, Replay(f"{self.name}/1", TURNS)),
-            (self.published, Replay(f"{self.name}/2", TURNS)),
+            (self.asked, Recorded(f"{self.name}/0", TURNS)),
+            (other, Recorded(f"{self.name}/1", TURNS)),
+            (self.asked, Recorded(f"{self.name}/2", TURNS)),
         ]
         alone = [self._shown(*each) for each in asked]
         self.t = None
@@ -575,11 +575,11 @@ class _Check:
 
     def _honest(self, published: Optimizer, course: Course, shown: list[Shown]) -> bool:
         start = self._start(published, course)
-        follower = Follower(self._held_to(published), published.spec, self.profile, start)
+        beside = Beside(self._held_to(published), published.spec, self.profile, start)
         for t in range(1, course.steps + 1):
             grads, lr = course.given(t, {}, self.profile), published.rate(None)
-            follower.ask(grads, lr)
-            if follower.step(grads, lr, shown[t]).worst > 1:
+            beside.ask(grads, lr)
+            if beside.step(grads, lr, shown[t]).worst > 1:
                 return False
         return True
 
@@ -644,10 +644,10 @@ def _misfits(
             params={layer: asked.state.params[layer]}, **slots,
         )
         grads = {layer: asked.grads[layer]}
-        alone = Follower(step.optimizer, asked.spec, profile, state)
+        alone = Beside(step.optimizer, asked.spec, profile, state)
         alone.ask(grads, asked.lr)
         held = alone.step(grads, asked.lr, {layer: step.shown[layer]})
         yield held.worst
 
 
-__all__ = ["Loop", "Replay", "Run", "loops", "names"]
+__all__ = ["Loop", "Recorded", "Run", "loops", "names"]

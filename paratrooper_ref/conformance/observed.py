@@ -10,8 +10,7 @@ from paratrooper_ref.conformance import attribute, bounds, judge, wanted
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.replay import Replay, load
 from paratrooper_ref.conformance.report import Report
-from paratrooper_ref.conformance.take import Question
-from paratrooper_ref.conformance.taken import Taken
+from paratrooper_ref.conformance.step import Question, Taken
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, Result
 from paratrooper_ref.optimizers import build
 

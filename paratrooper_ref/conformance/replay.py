@@ -12,16 +12,30 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 
 from paratrooper_ref.arithmetic.running import Running
+from paratrooper_ref.conformance import attribute, judge
+from paratrooper_ref.conformance.attribute import Explained
 from paratrooper_ref.conformance.backend import Backend
 from paratrooper_ref.conformance.dialect import variants_of
+from paratrooper_ref.conformance.follow import (
+    Discarded,
+    Event,
+    Expected,
+    Failed,
+    Run,
+    allowed,
+    computed,
+    held_to,
+    unheld,
+)
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.session import Shown
-from paratrooper_ref.conformance.take import Question
+from paratrooper_ref.conformance.step import Question
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -31,6 +45,7 @@ from paratrooper_ref.conformance.verdict import (
     Result,
 )
 from paratrooper_ref.conformance.wanted import Number, Wanted
+from paratrooper_ref.conformance.watch import SECONDS, Watch
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bits import Floats, from_hex, to_hex
@@ -38,11 +53,6 @@ from paratrooper_ref.golden.content import plain, spec_of
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.optimizers import State, build
-
-if TYPE_CHECKING:  # the gate writes replays, and what follows a backend begins with the gate
-    from paratrooper_ref.conformance.attribute import Explained
-    from paratrooper_ref.conformance.follow import Event, Failed, Held
-    from paratrooper_ref.conformance.report import Report
 
 FORMAT: Final = "paratrooper-ref replay 1"
 FOLDER: Final = ".paratrooper-replays"
@@ -65,7 +75,7 @@ class Replay:
         What was asked.
     judge : {"own", "propagated"}
         See `paratrooper_ref.conformance.follow.Run`.
-    held : Held or None
+    held : Expected or None
         What the last step should give, and its bounds.
     got : mapping or None
         What the backend showed after it, by layer and slot.
@@ -81,7 +91,7 @@ class Replay:
     layers: Mapping[str, tuple[int, ...]]
     events: tuple[Event, ...]
     judge: Any
-    held: Held | None
+    held: Expected | None
     got: Mapping[str, Mapping[str, Floats]] | None
     verdict: str
     detail: str
@@ -121,8 +131,6 @@ def to_replay(
     shown : Shown, optional
         What the backend showed after the step.
     """
-    from paratrooper_ref.conformance.follow import Discarded, Event, allowed, computed, held_to
-
     given = (question.state, question.grads, question.lr)
     found = None
     try:
@@ -300,7 +308,6 @@ class _Reader:
             return self._refuse(field, f"is not admitted: {error}")
 
     def events(self) -> tuple[Event, ...]:
-        from paratrooper_ref.conformance.follow import Event
 
         events: list[Event] = []
         started = 0
@@ -344,8 +351,7 @@ class _Reader:
             for k in self.layers
         }
 
-    def held(self) -> Held | None:
-        from paratrooper_ref.conformance.follow import Held
+    def held(self) -> Expected | None:
 
         given = self.found["expected"]
         if given is None:
@@ -364,7 +370,7 @@ class _Reader:
                 )
                 wanted[layer][slot] = Number(hi, lo, slack)
                 bounds[layer][slot] = Running(hi, bound)
-        return Held(wanted, bounds, all_forms=True)
+        return Expected(wanted, bounds, all_forms=True)
 
     def got(self) -> dict[str, dict[str, Floats]] | None:
         given = self.found["got"]
@@ -405,9 +411,6 @@ def run(replay: Replay | Path | str, backend: Backend, *, seconds: float | None 
     GoldenError
         If the file is damaged.
     """
-    from paratrooper_ref.conformance.follow import Discarded, Failed, Run, unheld
-    from paratrooper_ref.conformance.watch import SECONDS, Watch
-
     asked = replay if isinstance(replay, Replay) else load(replay)
     watch = Watch(SECONDS if seconds is None else seconds)
     failed, verdict, detail = None, CONFORMS, ""
@@ -446,8 +449,6 @@ def run(replay: Replay | Path | str, backend: Backend, *, seconds: float | None 
 
 def report(failed: Failed, case: str, *, digest: str = "", steps: int = 0) -> Report:
     """Return a report of a failure, with the first line that departs and what it looks like."""
-    from paratrooper_ref.conformance import attribute, judge
-
     was, taken = failed.run, failed.taken
     departure: Departure | None = None
     found = attribute.Explained()
@@ -471,7 +472,6 @@ def _report(
     backend: Backend, spec: Mapping[str, Any], dialect: str | None, result: Result, digest: str,
     found: Explained | None = None,
 ) -> Report:
-    from paratrooper_ref.conformance.report import Report
 
     explains: Any = found and {
         "likes": found.likes, "constants": found.constants, "fits": found.profile

@@ -14,8 +14,8 @@ from paratrooper_ref.arithmetic.running import BFLOAT16
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Result, Unsupported
 from paratrooper_ref.conformance import check as gate
 from paratrooper_ref.conformance.backend import Grads, Params, Slots, Spec
-from paratrooper_ref.conformance.held import Follower
-from paratrooper_ref.conformance.loop import CHANGED, FROZEN, LOUD, Replay, Run, loops, names
+from paratrooper_ref.conformance.beside import Beside
+from paratrooper_ref.conformance.loop import CHANGED, FROZEN, LOUD, Recorded, Run, loops, names
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -98,7 +98,7 @@ def test_a_step_alone_has_the_bound_of_one_step() -> None:
 
 def test_errors_of_steps_before_are_carried(monkeypatch: pytest.MonkeyPatch) -> None:
     """The bound of a step alone is not enough beside the real run."""
-    monkeypatch.setattr("paratrooper_ref.conformance.held._together", lambda one, other: {})
+    monkeypatch.setattr("paratrooper_ref.conformance.beside._together", lambda one, other: {})
     assert run(ReferenceBackend(), "replay/sgd/decimal").verdict == DEPARTS
 
 
@@ -453,7 +453,7 @@ def test_a_reload_after_a_late_synchronisation() -> None:
 
 def test_gradients_are_of_every_dtype() -> None:
     """Nothing that is given is rounded."""
-    course = Replay("x", steps=3, frozen=(("w", 2),))
+    course = Recorded("x", steps=3, frozen=(("w", 2),))
     assert course.grads[1]["w"] is None
     for dtype in ("float16", "bfloat16"):
         format = Profile(dtype=dtype).stored("g")
@@ -506,21 +506,21 @@ def test_state_of_more_bits_than_are_shown() -> None:
 def test_a_first_batch_chooses_not_to_move(name: str) -> None:
     """And the second would choose otherwise: so what was chosen has to be kept."""
     optimizer = (DYADIC if name.endswith("dyadic") else DECIMAL)["paratrooper"]
-    course = Replay(name, loud=LOUD)
+    course = Recorded(name, loud=LOUD)
     start = optimizer.init(course.params)
     after, _ = optimizer.step(start, course.grads[0])
     other, _ = optimizer.step(start, course.grads[1])
     assert (after.warmup, other.warmup) == ("none", "momentum")
 
 
-def test_a_follower_of_no_steps() -> None:
+def test_a_beside_of_no_steps() -> None:
     """A first step that leaves decay out is seen as such."""
     optimizer = DECIMAL["sgd"]
     start = optimizer.init({"x": np.ones(2)})
-    follower = Follower(optimizer, optimizer.spec, Profile(), start)
+    beside = Beside(optimizer, optimizer.spec, Profile(), start)
     g = {"x": np.ones(2)}
-    follower.ask(g, 0.5)
-    held = follower.step(g, 0.5, {"x": {"theta": np.array([0.5, 0.5]), "u": np.ones(2)}})
+    beside.ask(g, 0.5)
+    held = beside.step(g, 0.5, {"x": {"theta": np.array([0.5, 0.5]), "u": np.ones(2)}})
     assert held.worst > 1e3  # decay is left out
 
 

@@ -21,7 +21,7 @@ from paratrooper_ref.conformance import KernelBackend, TorchBackend, check
 from paratrooper_ref.conformance.bounds import lines
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.judge import shares
-from paratrooper_ref.conformance.take import Question, take
+from paratrooper_ref.conformance.step import Question, take
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, UNSTABLE
 from paratrooper_ref.conformance.wanted import computed
 from paratrooper_ref.golden.corpus import Corpus

@@ -20,7 +20,7 @@ from paratrooper_ref.conformance import Profile, ReferenceBackend, replay
 from paratrooper_ref.conformance.backend import Params, Spec
 from paratrooper_ref.conformance.follow import Failed, Run
 from paratrooper_ref.conformance.gate import Gate
-from paratrooper_ref.conformance.take import Question
+from paratrooper_ref.conformance.step import Question
 from paratrooper_ref.conformance.verdict import DEPARTS
 from paratrooper_ref.conformance.wanted import proved
 from paratrooper_ref.golden import schema, text

@@ -10,6 +10,7 @@ COMPARED: Final = (
     "tests/conformance/test_gate.py",
 )
 GATE: Final = "tests/conformance/test_gate.py"
+SESSION: Final = "tests/conformance/test_session.py"
 EXPECTED: Final = "tests/conformance/test_expectations.py"
 OF_THE_KIT: Final = "check or explains or choice or looks_like"  # tests of the gate's file
 
@@ -59,10 +60,9 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "conformance/wanted.py": COMPARED,
     "conformance/judge.py": COMPARED,
     "conformance/bounds.py": COMPARED,
-    "conformance/lent.py": ("tests/conformance/test_take.py", GATE),
-    "conformance/session.py": ("tests/conformance/test_take.py", GATE),
-    "conformance/take.py": ("tests/conformance/test_take.py", GATE),
-    "conformance/taken.py": (GATE, "tests/conformance/test_loop.py"),
+    "conformance/lent.py": (SESSION, GATE),
+    "conformance/session.py": (SESSION, GATE),
+    "conformance/step.py": (SESSION, GATE, "tests/conformance/test_loop.py"),
     "conformance/adapted.py": (GATE, "tests/conformance/test_kit.py"),
     "conformance/gate.py": (f"{GATE} -k 'not ({OF_THE_KIT})'", EXPECTED),
     "conformance/dialect.py": (GATE,),

@@ -27,8 +27,7 @@ from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Grads, unread
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
-from paratrooper_ref.conformance.take import Question
-from paratrooper_ref.conformance.taken import Taken, allowed
+from paratrooper_ref.conformance.step import Question, Taken, allowed
 from paratrooper_ref.conformance.verdict import Share
 from paratrooper_ref.optimizers import NonFiniteError, Optimizer, State
 
@@ -86,7 +85,7 @@ class Held:
         return max((share.share for share in (*self.along, *alone)), default=0.0)
 
 
-class Follower:
+class Beside:
     """The run in real numbers, how far from it honest backends may be, and where one is.
 
     Parameters

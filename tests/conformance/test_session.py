@@ -12,7 +12,7 @@ import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend
 from paratrooper_ref.conformance.session import container
-from paratrooper_ref.conformance.take import Question, look, take
+from paratrooper_ref.conformance.step import Question, look, take
 from paratrooper_ref.conformance.verdict import GRADIENT, INPUT, Fault
 from paratrooper_ref.optimizers import SGD, Adam, State
 

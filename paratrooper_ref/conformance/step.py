@@ -1,4 +1,4 @@
-"""A step that a backend has taken, beside what it should have come to and what is allowed."""
+"""A step: as a backend is asked for it, as it has taken it, and what is allowed."""
 
 from __future__ import annotations
 
@@ -11,14 +11,47 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless
 from paratrooper_ref.conformance import bounds, wanted
-from paratrooper_ref.conformance.backend import Unsupported
+from paratrooper_ref.conformance.backend import Backend, Grads, Unsupported
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.session import Shown
-from paratrooper_ref.conformance.take import Question
+from paratrooper_ref.conformance.session import Session, Shown, Start
 from paratrooper_ref.conformance.verdict import UNSTABLE, Fault, Share
 from paratrooper_ref.optimizers import Optimizer, State
 
 BEYOND: Final = "numbers beyond the range of {}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question(Start):
+    """A step that a backend is to take, in doubles that its dtypes hold."""
+
+    grads: Grads
+    lr: float
+
+
+def take(backend: Backend, question: Question) -> Shown:
+    """Return what a backend shows after a step; see `look`.
+
+    Raises
+    ------
+    Fault
+        For what it changes and should not, too.
+    """
+    shown, fault = look(backend, question)
+    if fault is not None:
+        raise fault
+    return shown
+
+
+def look(backend: Backend, question: Question) -> tuple[Shown, Fault | None]:
+    """Return what a backend shows after a step, and what it has changed and should not have.
+
+    Raises
+    ------
+    Fault, Unsupported, Exception
+        See `paratrooper_ref.conformance.session.Session`.
+    """
+    session = Session(backend, question)
+    return session.step(question.grads, question.lr), session.fault
 
 
 @dataclass(frozen=True, kw_only=True)
