@@ -354,6 +354,9 @@ class Running:
         sizes = (abs(self.value) + 2 * self.error).sum(axis=-1, keepdims=True)
         adding = 1 + n * 2.0**-50  # the bounds are added in doubles too
         error = (passed + self.format.summing(n) * sizes) * STRETCH * adding
+        if self.format.flushes:
+            # Either operand may become 0, and the sum; nothing does where there are zeros alone.
+            error = error + 3 * (n - 1) * self.format.tiny * (sizes > 0)
         return Running(total(self.value), error, self.format)
 
     def at_least(self, lower: Any) -> Running:

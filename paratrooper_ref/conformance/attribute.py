@@ -339,7 +339,7 @@ def _constant(
     plain = [s for s in steps if not _owned(name, s) and not math.isnan(_given(name, s))]
     if not plain or plain[0].worst <= 1:
         return None
-    x, given = _solved(name, plain[0], profile), _given(name, plain[0])
+    x, given = _solved(name, plain[0]), _given(name, plain[0])
     if x is None or (multiple and not given):
         return None
     constant = Constant(name=name, given=given, found=x, multiple=multiple)
@@ -424,7 +424,7 @@ def _left(constant: Constant, step: Taken, profile: Profile) -> float:
     return _off(optimizer, replace(step, question=replace(step.question, lr=lr)), profile)
 
 
-def _solved(name: str, step: Taken, profile: Profile) -> float | None:
+def _solved(name: str, step: Taken) -> float | None:
     """Return the value of a hyperparameter with which the worst number would be right."""
     at = max(step.shares, key=lambda s: s.share)
     asked = step.question

@@ -21,6 +21,9 @@ Slots = Mapping[str, Mapping[str, Array]]
 class Unsupported(Exception):
     """A backend cannot be asked this; the message says why, in a few words."""
 
+    def __str__(self) -> str:
+        return super().__str__() or "no reason given"
+
 
 class Lacks(Unsupported):
     """A backend has no such hyperparameter, or not by layer.
@@ -39,14 +42,24 @@ class Backend(Protocol):
     Three methods and two facts; nothing has to be inherited.  Arrays are NumPy's, in the dtype
     in which the profile stores their slot; bfloat16 numbers come and go as float32 arrays.
 
-    Optional methods, used where they are there:
+    Optional, used where they are there:
 
     ``probe(handle) -> {layer: {tag: array}}``
         Tagged lines of the step just taken, so that the first wrong one can be named.
     ``reload(handle) -> handle``
         Save and load; what comes back has to go on as if nothing had happened.
     ``supports(spec) -> str | None``
-        Why a spec cannot be started, or None.
+        Why a spec cannot be started, or None: properties ask, so as not to draw what is refused.
+    ``fixed``
+        A mapping: hyperparameters of which it always uses one value.
+    ``ungiven``
+        A sequence: arguments of the implementation that no hyperparameter is, for reports.
+    ``versions``
+        A mapping of package to version, for reports.
+    ``timeout``
+        A number: the seconds after which it says itself that a step hangs.
+    ``algorithm``
+        A string: what it is held to if nothing else is said.
     """
 
     @property

@@ -222,7 +222,7 @@ class Run:
         except Fault as fault:
             raise self._failed(fault.verdict, fault.detail) from None
         except Unsupported as reason:
-            raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
+            raise Discarded(UNSUPPORTED, str(reason)) from None
         except HungError as error:
             raise self._failed(HANGS, str(error)) from None
         except KeyboardInterrupt:

@@ -141,7 +141,7 @@ class Gate:
             except Fault as fault:
                 verdict, detail = fault.verdict, fault.detail
             except Unsupported as reason:
-                skipped = str(reason) or "no reason given"
+                skipped = str(reason)
                 continue
             except HungError as error:
                 verdict, detail = HANGS, str(error)

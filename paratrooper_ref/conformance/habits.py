@@ -57,6 +57,7 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
     """Yield the habits that these optimizers may show."""
     known = list(optimizers)
     owned = dict.fromkeys(name for o in known for _, own in o.layers for name, _ in own)
+    # Of "adapt" alone it would say the same as the second of VECTORS, where vectors have it.
     for names in ([name] for name in owned if name != "adapt"):
         yield Habit(
             name="layers.hyper_shared", line=f"{names[0]} of a layer is that of the optimizer",

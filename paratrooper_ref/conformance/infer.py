@@ -292,7 +292,7 @@ def _all(
                     raise
                 left_out[f"{fault.verdict}: {fault.detail}"] += 1
             except Unsupported as reason:
-                left_out[str(reason) or "no reason given"] += 1
+                left_out[str(reason)] += 1
             except KeyboardInterrupt:
                 raise
             except BaseException as error:  # what a backend raises is its answer

@@ -32,6 +32,7 @@ from paratrooper_ref.conformance.backend import (
     unread,
 )
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.session import container
 from paratrooper_ref.conformance.verdict import SHAPE, Fault
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import Optimizer
@@ -140,7 +141,7 @@ class KernelBackend:
         slots = {}
         for slot in ("theta", *(s for s in optimizer.slots() if s in self.named)):
             layers = given.get(slot, initial.get(slot, zeros))
-            dtype = _container(self.profile, slot)
+            dtype = container(self.profile, slot)
             slots[slot] = {layer: np.array(layers[layer], dtype) for layer in params}
         return Handle(optimizer, slots, int(given.get("t", 0)), given.get("warmup"))
 
@@ -276,8 +277,3 @@ def _meaning(name: str) -> str:
     if name in (*UNIVERSAL, *SLOTS, *NAMES):
         return name
     return next((hyper for hyper, names in NAMES.items() if name in names), name)
-
-
-def _container(profile: Profile, slot: str) -> np.dtype[Any]:
-    dtype = profile.stored(slot).name
-    return np.dtype(dtype if dtype in NUMPY else "float32")

@@ -370,7 +370,7 @@ class _Check:
         except Fault as fault:
             run = self._ended(fault.verdict, fault.detail)
         except Unsupported as reason:
-            run = self._ended(UNSUPPORTED, str(reason) or "no reason given")
+            run = self._ended(UNSUPPORTED, str(reason))
         except HungError as error:
             run = self._ended(HANGS, str(error))
         except BaseException as error:  # what a backend raises, SystemExit too, is its answer

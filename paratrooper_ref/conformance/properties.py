@@ -182,7 +182,7 @@ class Trial:
         try:
             adapted.ask(lambda mine: self.watch.call(self.backend.start, mine.spec, tiny))
         except Unsupported as reason:
-            raise Discarded(UNSUPPORTED, str(reason) or "no reason given") from None
+            raise Discarded(UNSUPPORTED, str(reason)) from None
         except KeyboardInterrupt:
             raise
         except BaseException:

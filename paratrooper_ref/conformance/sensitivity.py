@@ -34,7 +34,7 @@ from paratrooper_ref.golden.workers import mapped
 from paratrooper_ref.optimizers import LARS, OPTIMIZERS, SGD, Lookahead, Optimizer
 from paratrooper_ref.optimizers.lift import Rule, evaluated
 from paratrooper_ref.optimizers.warmup import first_batch
-from paratrooper_ref.variants.variant import compiled, source_of
+from paratrooper_ref.variants.variant import compiled, source_of, with_argument, with_rules
 
 FORMAT: Final = "paratrooper-ref sensitivity 1"
 FILE: Final = "sensitivity.json"
@@ -180,7 +180,7 @@ def _marked(line: ast.stmt, node: ast.Constant) -> str:
 
 
 class Wrong:
-    """An optimizer in which one constant is wrong; None of it where the constant is idle."""
+    """An optimizer in which one constant is wrong."""
 
     def __init__(self, golden: Golden, constant: Constant) -> None:
         self.golden, self.constant, self.optimizer = golden, constant, golden.optimizer
@@ -249,11 +249,7 @@ def _asking(optimizer: Optimizer, constant: Constant) -> tuple[Optimizer, float]
         if rule.__name__ == name:
             rule, value = _asked(rule, constant.place)
         stages.append(rule)
-    family = type(optimizer)
-    made: type[Optimizer] = type(
-        family.__name__, (family,), {"stages": lambda self: tuple(stages)}
-    )
-    return made(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)}), value
+    return with_rules(optimizer, stages), value
 
 
 @lru_cache(maxsize=512)
@@ -262,9 +258,7 @@ def _asked(rule: Rule, place: int) -> tuple[Rule, float]:
     node, _, _ = list(_places(function))[place]
     found = _Exchange(node)
     function = found.visit(function)
-    function.args.kwonlyargs.append(ast.arg(GIVEN))
-    function.args.kw_defaults.append(None)
-    function = ast.fix_missing_locations(function)
+    with_argument(function, GIVEN)
     value = node.value
     assert isinstance(value, (int, float))
     return compiled(function, rule, f"<{rule.__name__}, asking>"), float(value)

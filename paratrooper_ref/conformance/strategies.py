@@ -119,7 +119,7 @@ def _hyper(name: str, family: str) -> st.SearchStrategy[Any]:
 def _eps(family: str, profile: Profile) -> st.SearchStrategy[float]:
     """Return values of eps that the arithmetic of a profile does not lose."""
     values = [0.0009765625, 1e-3, 0.125, 0.01, 9.5367431640625e-07, 1e-6, 1e-8, 1.0, 0.0]
-    least = _least(profile.format) if family != "lars" else 0
+    least = profile.format.least if family != "lars" else 0
     return st.sampled_from([x for x in values if x == 0 or x >= math.ldexp(1, least)])
 
 
@@ -215,11 +215,6 @@ def shapes() -> st.SearchStrategy[dict[str, tuple[int, ...]]]:
     return st.lists(shape, min_size=1, max_size=len(NAMES)).map(
         lambda found: dict(zip(NAMES, found, strict=False))
     )
-
-
-def _least(format: Format, normal: bool = False) -> int:
-    """Return the exponent of the least number of a format, or of the least normal one."""
-    return format.least + format.precision - 1 if normal else format.least
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable
-from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
 
@@ -28,6 +27,7 @@ from paratrooper_ref.variants.variant import (
     normal,
     source_of,
     with_argument,
+    with_rules,
 )
 
 LISTENER: Final = "line"
@@ -42,10 +42,7 @@ def heard(optimizer: Optimizer, forms: Iterable[Variant] = ()) -> Optimizer:
     has it; the rule goes on with what it returns.  Forms of lines that do not stand in a rule,
     such as those that a variant has changed, are left out.
     """
-    stages = tuple(_heard(rule, tuple(forms)) for rule in optimizer.stages())
-    family = type(optimizer)
-    altered: type[Optimizer] = type(family.__name__, (family,), {"stages": lambda self: stages})
-    return altered(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)})
+    return with_rules(optimizer, [_heard(rule, tuple(forms)) for rule in optimizer.stages()])
 
 
 @lru_cache(maxsize=1024)

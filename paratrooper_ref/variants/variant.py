@@ -11,7 +11,7 @@ import ast
 import inspect
 import linecache
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from types import FunctionType
@@ -108,11 +108,22 @@ def changed(optimizer: Optimizer, variant: Variant) -> Optimizer:
         return rewritten(rule, variant) if rule.__name__ in variant.rules else rule
 
     family = type(optimizer)
-    stages, model = tuple(map(other, optimizer.stages())), other(family.first_batch)
-    members = {"stages": lambda self: stages, "first_batch": staticmethod(model)}
-    name = f"{family.__name__} with {variant.name}"
-    altered: type[Optimizer] = type(name, (family,), members)
-    return altered(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)})
+    model = staticmethod(other(family.first_batch))
+    name = f"{family.__name__}{_WITH}{variant.name}"
+    return with_rules(optimizer, map(other, optimizer.stages()), name, first_batch=model)
+
+
+def with_rules(
+    optimizer: Optimizer, stages: Iterable[Rule], name: str = "", **members: Any
+) -> Optimizer:
+    """Return an optimizer of the same hyperparameters that runs these rules.
+
+    ``name`` is that of its class, and ``members`` are others of it that differ.
+    """
+    family, rules = type(optimizer), tuple(stages)
+    members["stages"] = lambda self: rules
+    other: type[Optimizer] = type(name or family.__name__, (family,), members)
+    return other(**{f.name: getattr(optimizer, f.name) for f in fields(optimizer)})
 
 
 def _rules(optimizer: Optimizer) -> tuple[Rule, ...]:

@@ -239,6 +239,20 @@ def test_what_flushes_may_lose_a_normal_number() -> None:
         assert (x * y).error[0] >= FLUSHING.tiny
 
 
+def test_an_addition_that_flushes_may_lose_its_operands_and_its_sum() -> None:
+    """Whichever of the two flushes, and each addition of a sum."""
+    tiny = FLUSHING.tiny
+    array = some((2.0**-127, 0.0), (2.0**-128, 0.0), format=FLUSHING)
+    small = sum(abs(x) for x in array.value)
+    assert array.total().error[0] >= 3 * tiny >= small
+    assert some((0.0, 0.0), (0.0, 0.0), format=FLUSHING).total().error[0] == 0
+    assert some((1.0, 0.0), (1.0, 0.0), format=FLOAT32).total().error[0] < tiny + 2.0**-22
+    for x in (one(0.5), one(0.5, format=FLUSHING)):
+        assert (x + some((0.25, 0.0), format=FLUSHING)).error[0] == near(
+            0.75 * FLUSHING.unit + tiny, rel=1e-6
+        )
+
+
 def test_quotients_and_roots_cost_what_the_format_says() -> None:
     """Four roundings where they are good to two units."""
     rough = Format("rough", 24, -149, 128, division=4.0, root=3.0)

@@ -260,7 +260,7 @@ def _late() -> tuple[Variant, ...]:
     )
 
 
-SPOKEN: Final = (
+DIALECT_FORMS: Final = (
     *_decays(),
     *_buffers(),
     _of("sgd.lr_in_buffer", "rate_spread", "regularized = lr * regularized",
