@@ -62,10 +62,10 @@ class Layout:
         does.
     """
 
-    slots: Mapping[str, Mapping[str, Path]]
-    first: Mapping[str, int]
-    period: int
-    counts: Sequence[Count]
+    slots: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
+    first: Mapping[str, int] = field(default_factory=dict)
+    period: int = PERIOD
+    counts: Sequence[Count] = ()
     whole: str = ""
 
     def expected(self, slot: str, t: int, k: int) -> bool:

@@ -21,7 +21,8 @@ from paratrooper_ref.conformance.arguments import accepted, arguments
 from paratrooper_ref.conformance.cells import Layer, Path
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.layout import named
-from paratrooper_ref.conformance.torch_backend import Handle, TorchBackend
+from paratrooper_ref.conformance.torch_backend import TorchBackend
+from paratrooper_ref.conformance.torch_making import Handle
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -520,6 +521,8 @@ def test_what_cannot_be_set_is_said(family: Any, why: str) -> None:
 class Coupled(torch.optim.Optimizer):  # type: ignore[misc]
     """AdamW with its decay in the gradient, and moments under names of its own."""
 
+    names = "first", "second"
+
     def __init__(
         self, params: Any, lr: float = 1e-3, betas: Any = (0.9, 0.999), eps: float = 1e-8,
         weight_decay: float = 0.0,
@@ -530,7 +533,15 @@ class Coupled(torch.optim.Optimizer):  # type: ignore[misc]
 
     def moments(self, p: Any) -> Any:
         """Return what a layer remembers."""
-        return {"n": 0, "first": torch.zeros_like(p), "second": torch.zeros_like(p)}
+        return {"n": 0, **{name: torch.zeros_like(p) for name in self.names}}
+
+    def gradient(self, p: Any, group: Any) -> Any:
+        """Return what the moments are of."""
+        return p.grad + group["weight_decay"] * p
+
+    def move(self, p: Any, group: Any, direction: Any) -> None:
+        """Change a parameter."""
+        p.copy_(p.to(direction.dtype) - group["lr"] * direction)
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Any = None) -> None:
@@ -542,12 +553,12 @@ class Coupled(torch.optim.Optimizer):  # type: ignore[misc]
                 if not kept:
                     kept.update(self.moments(p))
                 kept["n"] += 1
-                m, v = kept["first"], kept["second"]
-                d = (p.grad + group["weight_decay"] * p).to(m.dtype)
-                m.mul_(beta1).add_(d, alpha=1 - beta1)
-                v.mul_(beta2).addcmul_(d, d, value=1 - beta2)
+                m, v = (kept[name] for name in self.names)
+                g = self.gradient(p, group).to(m.dtype)
+                m.mul_(beta1).add_(g, alpha=1 - beta1)
+                v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
                 m_hat, v_hat = m / (1 - beta1 ** kept["n"]), v / (1 - beta2 ** kept["n"])
-                p.copy_(p.to(m.dtype) - group["lr"] * m_hat / (v_hat.sqrt() + group["eps"]))
+                self.move(p, group, m_hat / (v_hat.sqrt() + group["eps"]))
 
 
 def test_a_state_that_cannot_be_set_leaves_the_others_alone() -> None:
@@ -680,6 +691,7 @@ def test_slow_weights_that_are_wrong_are_seen_by_their_name() -> None:
 class MasterLamb(Coupled):
     """LAMB with master weights in float32."""
 
+    names = "m", "v"
     copies = True
 
     def __init__(
@@ -691,27 +703,20 @@ class MasterLamb(Coupled):
     def moments(self, p: Any) -> Any:
         """Return what a layer remembers."""
         x = p.detach().float().clone()
-        return {"n": 0, "master": x, "m": torch.zeros_like(x), "v": torch.zeros_like(x)}
+        return {**super().moments(x), "master": x}
 
-    @torch.no_grad()  # type: ignore[untyped-decorator]
-    def step(self, closure: Any = None) -> None:
-        """Take a step of the masters, and copy them."""
-        for group in self.param_groups:
-            beta1, beta2 = group["betas"]
-            for p in (p for p in group["params"] if p.grad is not None):
-                kept = self.state[p]
-                if not kept:
-                    kept.update(self.moments(p))
-                kept["n"] += 1
-                m, v, x, g = kept["m"], kept["v"], kept["master"], p.grad.float()
-                m.mul_(beta1).add_(g, alpha=1 - beta1)
-                v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-                m_hat, v_hat = m / (1 - beta1 ** kept["n"]), v / (1 - beta2 ** kept["n"])
-                d = m_hat / (v_hat.sqrt() + group["eps"]) + group["weight_decay"] * x
-                norms = x.norm(), d.norm()
-                x.sub_(group["lr"] * (norms[0] / norms[1] if all(norms) else 1.0) * d)
-                if self.copies:
-                    p.copy_(x)
+    def gradient(self, p: Any, group: Any) -> Any:
+        """Return what the moments are of."""
+        return p.grad
+
+    def move(self, p: Any, group: Any, direction: Any) -> None:
+        """Change the masters, and copy them."""
+        x = self.state[p]["master"]
+        d = direction + group["weight_decay"] * x
+        norms = x.norm(), d.norm()
+        x.sub_(group["lr"] * (norms[0] / norms[1] if all(norms) else 1.0) * d)
+        if self.copies:
+            p.copy_(x)
 
 
 def set_master(optimizer: Any, p: Any, x: Any) -> None:
