@@ -13,6 +13,7 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.adapted import with_hyper
+from paratrooper_ref.conformance.backend import Grads
 from paratrooper_ref.conformance.dialect import AND
 from paratrooper_ref.conformance.edits import EDIT, edits
 from paratrooper_ref.conformance.habits import Habit, habits
@@ -30,6 +31,7 @@ APART: Final = 100.0  # bounds away, in plain doubles, from which on a candidate
 REACH: Final = 50  # powers of two in which a constant is looked for
 REFINED: Final = 2  # times that a constant is put in the middle of its interval
 NUDGE: Final = 2.0**-20  # share of a constant by which it is moved to see what that does
+ROUNDINGS: Final = 8  # of a norm besides its sum's, and of what is done with it
 ERRORS: Final = (ArithmeticError, LookupError, NameError, TypeError, ValueError, AttributeError)
 
 
@@ -73,7 +75,7 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
         return Explained(constants=found)
     if other := arithmetic(steps, profile):
         return Explained(profile=other)
-    for other in _coarser(profile, steps[0].question.slots):
+    for other in _coarser(steps, profile):
         again = sorted((_under(step, other) for step in steps), key=lambda step: -step.worst)
         if likes := _explaining([(v,) for v in known], again, other):
             return Explained(likes, profile=other)
@@ -93,20 +95,25 @@ def arithmetic(steps: Sequence[Taken], profile: Profile) -> Profile | None:
         {"scalars": "mixed", "division": 2.0},
     ]
     others = [profile.but(**facts) for facts in looser]
-    for other in (*others, *_inside(profile, steps[0].question.slots)):
+    for other in (*others, *_inside(steps, profile)):
         if other != profile and all(_fits(step, other) for step in steps):
             return other
     return None
 
 
-def _coarser(profile: Profile, slots: tuple[str, ...]) -> Iterator[Profile]:
+def _coarser(steps: Sequence[Taken], profile: Profile) -> Iterator[Profile]:
     """Yield the profiles that are declared too fine most often."""
-    yield from (p for p in (profile.but(scalars="array"), *_inside(profile, slots)) if p != profile)
+    others = (profile.but(scalars="array"), *_inside(steps, profile))
+    yield from (other for other in others if other != profile)
 
 
-def _inside(profile: Profile, slots: tuple[str, ...]) -> Iterator[Profile]:
-    """Yield the profile of who stores numbers as declared, and works on them in float32."""
-    if profile.dtype == "float64":
+def _inside(steps: Sequence[Taken], profile: Profile) -> Iterator[Profile]:
+    """Yield the profile of who stores numbers as declared, and works on them in float32.
+
+    Whoever has a slot right to a double wherever a step departs does not.
+    """
+    if profile.dtype == "float64" and not _right(steps):
+        slots = steps[0].question.slots
         stored = {slot: profile.stored(slot).name for slot in ("theta", *slots, "g")}
         for scalars in ("float64", "array"):
             yield profile.but(
@@ -208,19 +215,29 @@ def _like(hypothesis: Hypothesis, worst: float) -> Like:
     )
 
 
-def _as(hypothesis: Hypothesis, step: Taken) -> Optimizer | None:
-    """Return the optimizer of a step as a hypothesis has it; None if it cannot be so."""
-    optimizer = step.optimizer
+class _Supposed(NamedTuple):
+    """A step, as a hypothesis has it: by whom, with which gradients, and what is lost after it."""
+
+    optimizer: Optimizer
+    grads: Grads
+    lost: frozenset[str] = frozenset()
+
+
+def _as(hypothesis: Hypothesis, step: Taken) -> _Supposed | None:
+    """Return a step as a hypothesis has it; None if it cannot be so."""
+    optimizer, grads = step.optimizer, step.question.grads
+    lost = set[str]()
     try:
         for known in hypothesis:
             if isinstance(known, Habit):
                 shapes = {k: np.shape(x) for k, x in step.question.state.params.items()}
-                optimizer = known.told(optimizer, shapes)
+                optimizer, grads = known.told(optimizer, shapes), known.given(grads)
+                lost |= {*known.lost(optimizer, step.question.state.t + 1)}
             elif known.fits(optimizer):
                 optimizer = changed(optimizer, known)
     except VariantError:
         return None
-    return optimizer
+    return _Supposed(optimizer, grads, frozenset(lost))
 
 
 def lines_of(known: Variant | Habit) -> frozenset[str]:
@@ -248,13 +265,15 @@ def misfit(hypothesis: Hypothesis, steps: Sequence[Taken], profile: Profile) -> 
     return worst
 
 
-def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
-    """Return the largest error over bound of what was shown, if this were the optimizer."""
+def _off(other: _Supposed, step: Taken, profile: Profile) -> float:
+    """Return the largest error over bound of what was shown, if this were the step."""
     asked = step.question
+    errors = None if other.grads is asked.grads else _made(other.grads, profile)
     try:
         with np.errstate(all="ignore"):
             names = bounds.lines(
-                other, asked.state, asked.grads, asked.lr, profile, guesses=True
+                other.optimizer, asked.state, other.grads, asked.lr, profile, guesses=True,
+                errors=errors,
             )
     except Undecided:
         return 0.0  # a step that does not say: it is plausible in doubles, or is not looked at
@@ -266,12 +285,23 @@ def _off(other: Optimizer, step: Taken, profile: Profile) -> float:
             got = step.shown[layer].get(slot)
             if got is None:
                 continue
-            number = wanted.Number(np.ravel(found[slot].value), np.zeros(1), np.zeros(1))
-            error = found[slot].error * stretch
+            kept = slot not in other.lost
+            number = wanted.Number(np.ravel(found[slot].value) * kept, np.zeros(1), np.zeros(1))
+            error = found[slot].error * stretch * kept
             if not np.all(np.isfinite(error)):
                 return math.inf
             worst = max(worst, float(wanted.share(wanted.distance(got, number), error).max()))
     return worst
+
+
+def _made(grads: Grads, profile: Profile) -> dict[str, dict[str, Any]]:
+    """Return how far gradients may be off that a backend has made of others, by sums over all."""
+    n = sum(np.size(g) for g in grads.values() if g is not None)
+    unit = (n + ROUNDINGS) * profile.format.unit
+    return {
+        k: {"g": np.full(np.size(g), unit * np.abs(g).max(initial=0.0))}
+        for k, g in grads.items() if g is not None
+    }
 
 
 def stretch_of(profile: Profile) -> float:
@@ -282,7 +312,7 @@ def stretch_of(profile: Profile) -> float:
 def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
     """Return whether plain doubles do not rule a hypothesis out."""
     other = _as(hypothesis, step)
-    if other is None or (other == step.optimizer and step.worst > 1):
+    if other is None or (_same(other, step) and step.worst > 1):
         return False
     try:
         names = _doubles(other, step)
@@ -293,7 +323,7 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
             got = step.shown[layer].get(slot)
             if got is None:
                 continue
-            value = np.ravel(np.asarray(found[slot], dtype=np.float64))
+            value = np.ravel(np.asarray(found[slot], dtype=np.float64)) * (slot not in other.lost)
             rounding = profile.stored(slot).unit * np.abs(value)
             error = np.maximum(step.bounds[layer][slot].error, rounding)
             if not np.all(np.abs(np.ravel(got) - value) <= APART * error):
@@ -301,9 +331,17 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
     return True
 
 
-def _doubles(other: Optimizer, step: Taken) -> dict[str, dict[str, Any]]:
+def _same(other: _Supposed, step: Taken) -> bool:
+    return (
+        other.optimizer == step.optimizer and other.grads is step.question.grads and not other.lost
+    )
+
+
+def _doubles(other: _Supposed, step: Taken) -> dict[str, dict[str, Any]]:
     asked = step.question
-    names, _ = evaluated(other, asked.state, asked.grads, asked.lr, lambda layer, slot, x: x)
+    names, _ = evaluated(
+        other.optimizer, asked.state, other.grads, asked.lr, lambda layer, slot, x: x
+    )
     return names
 
 
@@ -421,7 +459,8 @@ def _left(constant: Constant, step: Taken, profile: Profile) -> float:
         optimizer, lr = _at(constant.name, _value(constant, step), step)
     except ERRORS:  # a value that is not admitted
         return math.inf
-    return _off(optimizer, replace(step, question=replace(step.question, lr=lr)), profile)
+    asked = replace(step.question, lr=lr)
+    return _off(_Supposed(optimizer, asked.grads), replace(step, question=asked), profile)
 
 
 def _solved(name: str, step: Taken) -> float | None:

@@ -50,6 +50,7 @@ def add_verbs(verbs: Any) -> None:
     )
     _backend(made)
     made.add_argument("--tier", choices=("core", "full", "all"), default="core", help="(core)")
+    made.add_argument("--corpus", type=Path, help="the folder of one (that of the package)")
     made.add_argument("--expect", type=Path, help="a TOML file of expected failures")
     made.add_argument("--report", type=Path, help="write the report: .json, or .html with pictures")
     made.add_argument(
@@ -108,7 +109,8 @@ def _backend(made: argparse.ArgumentParser) -> None:
 def _check(args: argparse.Namespace) -> int:
     backend, algorithm = _asked(args)
     profile = _profile(backend, args.profile)
-    whole, done = len(names(algorithm, Corpus(), args.tier, args.only, runs=args.runs)), 0
+    corpus = Corpus(args.corpus)
+    whole, done = len(names(algorithm, corpus, args.tier, args.only, runs=args.runs)), 0
     with Bar("checking") as bar:
 
         def progress(case: str) -> None:
@@ -119,7 +121,7 @@ def _check(args: argparse.Namespace) -> int:
         report = check(
             backend, algorithm, dialect=args.dialect, profile=profile, tier=args.tier,
             only=args.only, runs=args.runs, expect=args.expect, seconds=args.seconds,
-            progress=progress,
+            corpus=corpus, progress=progress,
         )
     if args.report is not None:
         report.save(args.report)

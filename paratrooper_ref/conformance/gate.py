@@ -48,27 +48,36 @@ def names(algorithm: str, corpus: Corpus, tier: str = "core", only: str = "*") -
         "nesterov" or "lars_2019".
     corpus : Corpus
     tier : {"core", "full", "all"}
-        Cases of the full tier are there once they are generated.
+        The full tier has to be generated first.
     only : str
         A pattern of names.
 
     Raises
     ------
     ValueError
-        If there is no such algorithm.
+        If there is no such algorithm, or cases of the full tier are not there.
     """
     entries = [e for e in corpus.manifest().cases.values() if tier in (e.tier, "all")]
-    by_group: dict[str, list[Entry]] = {}
+    absent = [e for e in entries if e.tier != "core" and not corpus.present(e)]
+    if absent:
+        msg = (
+            f"the {tier} tier needs all of its cases, {len(absent)} are not generated in "
+            f"{corpus.folder}; use paratrooper-ref golden generate --tier all, and the corpus of "
+            "its folder"
+        )
+        raise ValueError(msg)
+    groups: dict[str, list[Entry]] = {}
     for entry in entries:
-        if entry.tier == "core" or corpus.present(entry):  # of the core, none may be left out
-            by_group.setdefault(entry.case.partition("/")[0], []).append(entry)
-    if algorithm not in OPTIMIZERS and algorithm not in by_group:
-        known = nearest(algorithm, sorted({*by_group, *OPTIMIZERS}))
+        # Cases of the core share an algorithm by group, those of the full tier a problem.
+        of = entry.case.partition("/")[0] if entry.tier == "core" else entry.case
+        groups.setdefault(of, []).append(entry)
+    if algorithm not in OPTIMIZERS and algorithm not in groups:
+        known = nearest(algorithm, sorted({*(g for g in groups if "/" not in g), *OPTIMIZERS}))
         msg = f"conformance needs an algorithm, got algorithm={algorithm!r}; {known}"
         raise ValueError(msg)
     return sorted(
         entry.case
-        for group, of_group in by_group.items()
+        for group, of_group in groups.items()
         if group == algorithm
         or (algorithm in OPTIMIZERS and corpus.load(of_group[0]).spec["algorithm"] == algorithm)
         for entry in of_group

@@ -1,7 +1,8 @@
-"""Habits: what implementations do with layers, whatever they are told of them.
+"""Habits: what implementations do about a step, whatever they are told.
 
 A habit is no line of a rule, so it is no variant; but it is the same as being told something
-else, and so it can be tried on what a backend has done.
+else, being given other gradients, or losing what was kept, and so it can be tried on what a
+backend has done.
 """
 
 from __future__ import annotations
@@ -11,16 +12,38 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
+
+from paratrooper_ref.conformance.backend import Grads
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import parameters
 from paratrooper_ref.variants import FAULTS
 
 Shapes = Mapping[str, tuple[int, ...]]
 
+VECTORS: Final[tuple[tuple[str, str, Any], ...]] = (
+    ("layers.vectors_not_adapted", "adapt", False),
+    ("layers.vectors_not_decayed", "weight_decay", 0.0),
+)
+LIMITS: Final = (1.0, 0.1, 0.5, 2.0, 5.0, 10.0, 100.0)  # of a norm, the usual one first
+CENTRED: Final = {1: "two axes or more", 2: "three axes or more", 3: "four axes or more"}
+
+
+def _as_told(optimizer: Optimizer, shapes: Shapes) -> Optimizer:
+    return optimizer
+
+
+def _as_given(grads: Grads) -> Grads:
+    return grads
+
+
+def _as_kept(optimizer: Optimizer, t: int) -> tuple[str, ...]:
+    return ()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Habit:
-    """Something that is done with layers.
+    """Something that is done about a step.
 
     Parameters
     ----------
@@ -30,11 +53,18 @@ class Habit:
         What it comes to.
     told : callable
         ``told(optimizer, shapes)`` returns the optimizer that does the same without the habit.
+    given : callable
+        ``given(grads)`` returns the gradients with which that does the same; the very mapping
+        where they are no others.
+    lost : callable
+        ``lost(optimizer, t)`` returns the slots that are 0 after step t.
     """
 
     name: str
     line: str
-    told: Callable[[Optimizer, Shapes], Optimizer]
+    told: Callable[[Optimizer, Shapes], Optimizer] = _as_told
+    given: Callable[[Grads], Grads] = _as_given
+    lost: Callable[[Optimizer, int], tuple[str, ...]] = _as_kept
     was: str = "each layer as it is told"
 
     @property
@@ -74,12 +104,21 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
                 name=name, line=f"{hyper}={off} for layers of one axis or none",
                 told=partial(_vectors, hyper, off),
             )
-
-
-VECTORS: Final[tuple[tuple[str, str, Any], ...]] = (
-    ("layers.vectors_not_adapted", "adapt", False),
-    ("layers.vectors_not_decayed", "weight_decay", 0.0),
-)
+    for limit in LIMITS:
+        yield Habit(
+            name="gradient.clipped", given=partial(clipped, limit), was="g",
+            line=f"g = g * at_most(1, {limit:g} / norm(all gradients))",
+        )
+    for axes, said in CENTRED.items():
+        yield Habit(
+            name="gradient.centralised", given=partial(_centred, axes), was="g",
+            line=f"g - mean(g), of each row, for layers of {said}",
+        )
+    if any("k" in o.hyper() for o in known):
+        yield Habit(
+            name="sync.moments_reset", lost=_at_synchronisations, was="moments as they are",
+            line="m = v = u = 0, if t % k == 0",
+        )
 
 
 def _takes(optimizer: Optimizer, hyper: str) -> bool:
@@ -98,3 +137,28 @@ def _vectors(hyper: str, off: Any, optimizer: Optimizer, shapes: Shapes) -> Opti
         return optimizer
     vectors = (layer for layer, shape in shapes.items() if len(shape) <= 1)
     return optimizer.for_layers({layer: {hyper: off} for layer in vectors})
+
+
+def clipped(limit: float, grads: Grads) -> Grads:
+    """Return gradients whose common norm is a limit, if it was above."""
+    squares = [np.sum(np.square(g, dtype=np.float64)) for g in grads.values() if g is not None]
+    norm = float(np.sqrt(sum(squares)))
+    if norm <= limit:
+        return grads
+    return {k: None if g is None else np.asarray(g) * (limit / norm) for k, g in grads.items()}
+
+
+def _centred(axes: int, grads: Grads) -> Grads:
+    if not any(g is not None and np.ndim(g) > axes for g in grads.values()):
+        return grads
+    return {
+        k: g if g is None or np.ndim(g) <= axes
+        else g - np.mean(g, axis=tuple(range(1, np.ndim(g))), keepdims=True)
+        for k, g in grads.items()
+    }
+
+
+def _at_synchronisations(optimizer: Optimizer, t: int) -> tuple[str, ...]:
+    k = optimizer.hyper().get("k")
+    kept = tuple(slot for slot in optimizer.slots() if slot != "slow")
+    return kept if k and t % k == 0 else ()

@@ -139,7 +139,8 @@ class _Hearing:
                 # The other branch may have given a name that has a plain number another one.
                 wrong = {i: line for i, line in wrong.items() if line.tag not in self.plain}
             for i, line in wrong.items():
-                return _departure(line, [x for x in heard[:i] if x != line.tag])
+                others = [x for x in heard[:i] if getattr(x, "tag", x) != line.tag]
+                return _departure(line, others)
         return None if off is None else _departure(off, self.heard.get(off.layer, []))
 
 

@@ -17,6 +17,7 @@ from paratrooper_ref.conformance import attribute, expectations, gate, loop
 from paratrooper_ref.conformance.backend import Backend, declaring
 from paratrooper_ref.conformance.expectations import Expectation
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.remembered import BY_LAYER
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.verdict import DEPARTS, UNSUPPORTED, Result
 from paratrooper_ref.conformance.watch import SECONDS
@@ -163,7 +164,7 @@ def _agreeing(run: Result, found: attribute.Explained) -> Result:
 
 
 CHOICES: Final = {
-    loop.BY_LAYER: "steps of frozen layers: it counts the steps of each layer apart (a dialect)",
+    BY_LAYER: "steps of frozen layers: it counts the steps of each layer apart (a dialect)",
     "sgd.dampening_needs_momentum":
         "dampening without momentum: it has no buffer there, and no dampening (a dialect)",
 }

@@ -9,7 +9,7 @@ state, over recorded gradients ("replay"), over the gradients of a problem at it
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -17,15 +17,16 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 
-from paratrooper_ref.arithmetic.running import REFERENCE, Running
+from paratrooper_ref.arithmetic.running import FLOAT32, REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
 from paratrooper_ref.conformance.adapted import Adapted, with_hyper
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Unsupported
 from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.remembered import remembered
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
-from paratrooper_ref.conformance.step import BEYOND, Taken
+from paratrooper_ref.conformance.step import BEYOND
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -37,7 +38,6 @@ from paratrooper_ref.conformance.verdict import (
     UNSUPPORTED,
     Departure,
     Fault,
-    Like,
     Result,
     Share,
     said,
@@ -56,6 +56,10 @@ SHAPES: Final[Mapping[str, tuple[int, ...]]] = {"w": (3, 2), "b": (3,)}
 SMALL: Final = {"b": 2.0**-6}
 FROZEN_STEPS: Final = 14
 FROZEN: Final = ("w", 7)  # past the switch of rectification, before a synchronisation
+# What a clip or a cap would change: a gradient and, in the step after, a rate.
+FAR: Final = ((3, 2.0**12), (4, 2.0**14))
+# Some treat layers of more axes otherwise: of three those of setting "decimal", or of four alone.
+AXES: Final = {"decimal": (2, 1, 2), "dyadic": (2, 1, 1, 2)}
 LOOP_STEPS: Final = 30
 PROBLEMS: Final[Mapping[str, Mapping[str, Any]]] = {
     "rosenbrock": {},
@@ -69,7 +73,6 @@ AFTER: Final = 4  # steps at least that go on from a reload
 LOUD: Final = 2.0**6  # of a first gradient by which a first-batch rule chooses not to move
 TURNS: Final = 12  # more than the ten that RAdam's buffer holds: the first two are not left in it
 OTHER: Final = {"beta1": 0.5, "beta2": 0.96875, "momentum": 0.5, "k": 2, "alpha": 0.25}
-BY_LAYER: Final = "steps.by_layer"  # what a backend is like that counts the steps of each layer
 LAST: Final = 6  # steps from which it is told what a run looks like
 
 
@@ -135,22 +138,25 @@ class Recorded:
         By step, what times the usual rate.
     frozen : (layer, step) pairs
         Where there is no gradient.
-    loud : float
-        What times the first gradient.
+    loud : mapping of int to float
+        By step, what times the gradient.
+    shapes : mapping
+        Of the layers.
     """
 
     key: str
     steps: int = STEPS
     rates: Mapping[int, float] = field(default_factory=dict)
     frozen: tuple[tuple[str, int], ...] = ()
-    loud: float = 1.0
+    loud: Mapping[int, float] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: SHAPES)
 
     @cached_property
     def params(self) -> Mapping[str, Array]:
         """The parameters at the start."""
         return {
             k: draw(f"{self.key}/theta/{k}", *shape, scale=SMALL.get(k, 1.0))
-            for k, shape in SHAPES.items()
+            for k, shape in self.shapes.items()
         }
 
     @cached_property
@@ -159,9 +165,9 @@ class Recorded:
         return [
             {
                 k: None if (k, t) in self.frozen else draw(
-                    f"{self.key}/g{t}/{k}", *shape, scale=self.loud if t == 1 else 1.0
+                    f"{self.key}/g{t}/{k}", *shape, scale=self.loud.get(t, 1.0)
                 )
-                for k, shape in SHAPES.items()
+                for k, shape in self.shapes.items()
             }
             for t in range(1, self.steps + 1)
         ]
@@ -385,11 +391,15 @@ class _Check:
 
     def _replay(self) -> Run:
         if self.rest[1:]:
-            course = Recorded(self.name, FROZEN_STEPS, frozen=(FROZEN,))
+            gradient, rate = FAR if self.profile.format.most >= FLOAT32.most else ((0, 1.0),) * 2
+            course = Recorded(
+                self.name, FROZEN_STEPS, frozen=(FROZEN,), loud=dict([gradient]),
+                rates=dict([rate]), shapes={**SHAPES, "c": AXES[self.rest[0]]},
+            )
         else:
             # The choice of a first batch is kept, though later ones would choose otherwise.
-            loud = self.rest == ["dyadic"] and self._decides
-            course = Recorded(self.name, rates=dict([CHANGED]), loud=LOUD if loud else 1.0)
+            decides = self.rest == ["dyadic"] and self._decides
+            course = Recorded(self.name, rates=dict([CHANGED]), loud={1: LOUD} if decides else {})
         return self._followed(course)
 
     def _loop(self) -> Run:
@@ -461,11 +471,9 @@ class _Check:
             optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown, off
         ) or Departure(at=off)
         few = [step.taken for step in held[-LAST:] if step.taken is not None]
-        by_layer = _counting(few[-1], [step.taken for step in held if step.taken], self.profile)
-        found = (
-            attribute.Explained([by_layer]) if by_layer
-            else attribute.explained(few, self.profile)
-        )
+        found = attribute.explained(few, self.profile)
+        if like := remembered([step.taken for step in held if step.taken], self.profile):
+            found = attribute.Explained([like])
         said = [str(departure.at), *(f"explained if {constant}" for constant in found.constants)]
         return self._run(
             DEPARTS, departure=departure, detail="; ".join(said), besides=besides,
@@ -492,7 +500,7 @@ class _Check:
             raise Unsupported(msg)
         cuts = self._cuts()
         steps = max(RELOAD_STEPS, *(cut + AFTER for cut in cuts))
-        course = Recorded(self.name, steps, loud=LOUD if self._decides else 1.0)
+        course = Recorded(self.name, steps, loud={1: LOUD} if self._decides else {})
         start = self._start(self.asked, course)
         # A step that has no bound is refused here: bits alone would not tell.
         first = Beside(self.optimizer, self.asked.spec, self.profile, start)
@@ -603,51 +611,6 @@ def _differing(one: Sequence[Shown], two: Sequence[Shown]) -> tuple[int, str] | 
         if place := differing(a, b):
             return t, f"{place} has other bits after step {t}"
     return None
-
-
-def _counting(last: Taken, all: Sequence[Taken], profile: Profile) -> Like | None:
-    """Return that steps are counted by layer, if that explains a step."""
-    missed = {
-        layer: sum(step.question.grads[layer] is None for step in all)
-        for layer in last.question.state.params
-    }
-    if not any(missed.values()):
-        return None
-    try:
-        worst = max(_misfits(last, missed, profile))
-    except (Unsupported, Fault):  # counted so, a step has no bound
-        return None
-    if worst > 1:
-        return None
-    return Like(
-        variant=BY_LAYER, kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
-        line="t[layer] = t[layer] + 1  # where there is a gradient",
-        seen="torch.optim: state['step'] of each parameter", link=TORCH,
-    )
-
-
-TORCH: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/adam.py"
-
-
-def _misfits(
-    step: Taken, missed: Mapping[str, int], profile: Profile
-) -> Iterator[float]:
-    """Yield the error over bound of each layer, if its count is that of its gradients."""
-    asked = step.question
-    for layer in asked.state.params:
-        if asked.grads[layer] is None:
-            yield max(share.share for share in step.shares if share.layer == layer)
-            continue
-        slots: dict[str, Any] = {s: {layer: asked.state.slot(s)[layer]} for s in asked.slots}
-        state = replace(
-            asked.state, t=asked.state.t - missed[layer],
-            params={layer: asked.state.params[layer]}, **slots,
-        )
-        grads = {layer: asked.grads[layer]}
-        alone = Beside(step.optimizer, asked.spec, profile, state)
-        alone.ask(grads, asked.lr)
-        held = alone.step(grads, asked.lr, {layer: step.shown[layer]})
-        yield held.worst
 
 
 __all__ = ["Loop", "Recorded", "Run", "loops", "names"]

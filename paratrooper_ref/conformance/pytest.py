@@ -90,6 +90,8 @@ def _counted(report: Report) -> str:
     wrong = list(report.problems)
     if not report.ran:
         wrong.append("nothing ran: every case is unsupported")
+    elif not report.held:
+        wrong.append("nothing was held: no case has come to a number")
     if not report.complete:
         wrong.append(f"{len(report.results)} results for {report.total} cases")
     return "\n".join([report.summary, *wrong]) if wrong else ""

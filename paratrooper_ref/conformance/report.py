@@ -124,16 +124,26 @@ class Report:
         return sum(result.verdict != UNSUPPORTED for result in self.results)
 
     @property
+    def held(self) -> bool:
+        """Whether anything that the backend has shown was compared, and be it with itself."""
+        return any(result.verdict == CONFORMS or result.all_shares for result in self.results)
+
+    @property
     def ok(self) -> bool:
         """Whether the backend conforms: something ran, the counts match, all is as expected."""
         return self.exit_code == HOLDS
 
     @property
     def exit_code(self) -> int:
-        """0 where it conforms, 1 where something failed, 3 where nothing ran or counts differ."""
+        """0 where it conforms, 1 where something failed, 3 where nothing was held or counts differ.
+
+        What raises in every case is nothing to go by, though all of it be expected.
+        """
         if not self.complete or not self.ran:
             return NOTHING_RAN
-        return FAILED if self.failed or self.problems else HOLDS
+        if self.failed or self.problems:
+            return FAILED
+        return HOLDS if self.held else NOTHING_RAN
 
     @property
     def worst(self) -> Share | None:

@@ -210,7 +210,9 @@ def _own(optimizer: Optimizer, fixed: Mapping[str, Any]) -> st.SearchStrategy[di
 @lru_cache
 def shapes() -> st.SearchStrategy[dict[str, tuple[int, ...]]]:
     """Draw the shapes of one to three named layers; now and then one of more than 64 elements."""
-    few: list[tuple[int, ...]] = [(1,), (2,), (), (3,), (2, 2), (), (5,), (1, 3), (2, 1, 3)]
+    few: list[tuple[int, ...]] = [
+        (1,), (2,), (), (3,), (2, 2), (), (5,), (1, 3), (2, 1, 3), (2, 1, 1, 2),
+    ]
     shape = st.sampled_from([*few, *few, (7, 3), (65,), (9, 11)])
     return st.lists(shape, min_size=1, max_size=len(NAMES)).map(
         lambda found: dict(zip(NAMES, found, strict=False))

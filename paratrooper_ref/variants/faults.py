@@ -118,6 +118,14 @@ FAULTS: Final[dict[str, Fault]] = {
             where="steps after the first",
         ),
         Fault(
+            name="state.largest_v",
+            what="divides by the root of the largest v that there was (AMSGrad)",
+            seen="torch's Adam and AdamW, if they are told to",
+            link="https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/adam.py",
+            check="departs",
+            where="runs in which v falls",
+        ),
+        Fault(
             name="state.bfloat16",
             what="keeps its moments in bfloat16, and shows them in the declared dtype",
             seen="a mutant",

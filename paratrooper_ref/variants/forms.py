@@ -189,6 +189,9 @@ def _moments() -> tuple[Variant, ...]:
                  "torch (lerp): from the nearer end", TORCH_LERP),
             form(f"{name}.square_scaled", rules, v,
                  f"v = beta2 * v + (1 - beta2) * {g} * {g}", "torch (addcmul)", _TORCH),
+            form(f"{name}.square_of_scaled", rules, v,
+                 f"v = beta2 * v + (sqrt(1 - beta2) * {g}) * (sqrt(1 - beta2) * {g})",
+                 "the gradient scaled by a root, then squared"),
             form(f"{name}.square_lerp", rules, v,
                  f"v = v + (1 - beta2) * ({g} * {g} - v)", "Keras", KERAS),
         ]

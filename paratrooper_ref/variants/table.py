@@ -1073,6 +1073,25 @@ BUGS_AND_DIALECTS: Final = (
         link=_FASTAI,
     ),
     Variant(
+        name="lars_2017.ratio_at_most_1",
+        rules=("lars_2017",),
+        was="trust_ratio = unless_zero(trust_coefficient * ratio, weight_norm, direction_norm)",
+        line=(
+            "trust_ratio = unless_zero("
+            "at_most(1, trust_coefficient * ratio), weight_norm, direction_norm)"
+        ),
+        kind="bug",
+        seen="a mutant: a ratio that only shortens steps",
+    ),
+    Variant(
+        name="lars_2019.ratio_at_most_1",
+        rules=("lars_2019",),
+        was="trust_ratio = ratio",
+        line="trust_ratio = unless_zero(at_most(1, ratio), weight_norm, direction_norm)",
+        kind="bug",
+        seen="a mutant: a ratio that only shortens steps",
+    ),
+    Variant(
         name="lars.update_clipped",
         rules=("lars_2017",),
         was="u = momentum * u + lr * trust_ratio * direction",
@@ -1354,6 +1373,24 @@ BUGS_AND_DIALECTS: Final = (
         kind="bug",
         seen="a mutant that Keras's golden for LAMB does not see",
         link=f"{_KERAS}/lamb_test.py",
+    ),
+    Variant(
+        name="lamb.eps_in_ratio",
+        rules=("lamb",),
+        was="ratio = unless_zero(phi / direction_norm, weight_norm, direction_norm)",
+        line="ratio = unless_zero(phi / (direction_norm + eps), weight_norm, direction_norm)",
+        kind="bug",
+        seen="a mutant: eps against a division by 0, there too",
+    ),
+    Variant(
+        name="lamb.norms_absolute",
+        rules=("lamb", "rangerlars", "paratrooper"),
+        was="weight_norm = norm(theta)",
+        line="weight_norm = total(sqrt(theta * theta))",
+        also=(("direction_norm = norm(direction)",
+               "direction_norm = total(sqrt(direction * direction))"),),
+        kind="bug",
+        seen="a mutant: sums of magnitudes for norms",
     ),
     Variant(
         name="lamb.ratio_at_most_1",

@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from paratrooper_ref.conformance.habits import Habit, habits
-from paratrooper_ref.optimizers import LARS, SGD, Adam, AdamW, Optimizer, Paratrooper
+from paratrooper_ref.optimizers import (
+    LARS,
+    SGD,
+    Adam,
+    AdamW,
+    Lookahead,
+    Optimizer,
+    Paratrooper,
+    Ranger,
+)
 from paratrooper_ref.variants import FAULTS
 
 SHAPES = {"w": (2, 2), "b": (3,), "s": ()}
@@ -14,8 +25,8 @@ ADAPT = "adapt=False for layers of one axis or none"
 
 
 def by_line(*optimizers: Optimizer) -> dict[str, Habit]:
-    """Return the habits that optimizers may show, by what they come to."""
-    return {habit.line: habit for habit in habits(optimizers)}
+    """Return the habits with layers that optimizers may show, by what they come to."""
+    return {habit.line: habit for habit in habits(optimizers) if habit.name.startswith("layers.")}
 
 
 def told(habit: Habit, optimizer: Optimizer) -> dict[str, Any]:
@@ -72,3 +83,41 @@ def test_a_habit_is_told_as_the_fault_that_it_is() -> None:
     assert (habit.kind, habit.was) == ("adapter fault", "each layer as it is told")
     assert (habit.seen, habit.link) == (fault.seen, fault.link)
     assert fault.link
+
+
+def test_gradients_may_be_clipped_by_their_common_norm() -> None:
+    """Where it is above the limit, and otherwise they are the very same."""
+    grads: Any = {"w": np.array([[3.0, 0.0]]), "b": np.array([4.0]), "x": None}
+    found = [habit for habit in habits([Adam()]) if habit.name == "gradient.clipped"]
+    assert found[0].line == "g = g * at_most(1, 1 / norm(all gradients))"
+    clipped = found[0].given(grads)  # of norm 5
+    assert {k: g if g is None else g.tolist() for k, g in clipped.items()} == {
+        "w": [[3 * 0.2, 0.0]], "b": [4 * 0.2], "x": None,
+    }
+    by_limit = {habit.line.split(", ")[1].split(" ")[0]: habit for habit in found}
+    assert by_limit["5"].given(grads) is grads
+    assert by_limit["2"].given(grads) is not grads
+
+
+def test_gradients_may_be_centralised_by_rows() -> None:
+    """Of layers of so many axes or more, over all of them but the first."""
+    grads: Any = {"w": np.array([[1.0, 3.0], [2.0, 2.0]]), "b": np.array([1.0, 2.0]), "x": None}
+    two, three, four = (h for h in habits([Adam()]) if h.name == "gradient.centralised")
+    centred = two.given(grads)
+    assert centred["w"].tolist() == [[-1.0, 1.0], [0.0, 0.0]]  # type: ignore[union-attr]
+    assert centred["b"] is grads["b"]
+    assert three.given(grads) is grads
+    kernel: Any = {"c": np.arange(4.0).reshape(2, 1, 1, 2)}
+    assert [h.given(kernel)["c"].ravel().tolist() for h in (three, four)] == [  # type: ignore[union-attr]
+        [-0.5, 0.5, -0.5, 0.5]
+    ] * 2
+
+
+def test_moments_may_begin_anew_at_synchronisations() -> None:
+    """Of optimizers that have some; slow weights are kept."""
+    assert not [h for h in habits([Adam()]) if h.name == "sync.moments_reset"]
+    ranger, sgd = Ranger(k=3), Lookahead(inner=SGD(), k=3)
+    (reset,) = (h for h in habits([ranger, Adam()]) if h.name == "sync.moments_reset")
+    assert [reset.lost(ranger, t) for t in (2, 3, 6)] == [(), ("m", "v"), ("m", "v")]
+    assert reset.lost(sgd, 3) == ("u",)
+    assert reset.lost(Adam(), 3) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,18 +11,27 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from paratrooper_ref.conformance import Profile, ReferenceBackend, Report, Unsupported, check
+from paratrooper_ref.conformance import (
+    Expectation,
+    Profile,
+    ReferenceBackend,
+    Report,
+    Unsupported,
+    check,
+)
 from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.gate import Gate, cases, names
 from paratrooper_ref.conformance.page import page
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
+    RAISES,
     UNSUPPORTED,
 )
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS, Adam, Lookahead, Ranger
 from paratrooper_ref.variants import VARIANTS, Variant, changed
+from tests.conformance.faults import given, kept, sync
 
 CORPUS = Corpus()
 
@@ -217,7 +227,50 @@ def test_an_edit_of_no_known_name_is_named_by_its_line() -> None:
     assert "of no known name: denominator = sqrt(sqrt(v_hat)) + eps" in str(report)
 
 
+@pytest.mark.parametrize("exponent", [0.5 * (1 + 5e-7), 0.5 * (1 - 5e-7)])
+def test_a_constant_of_a_rule_is_no_coarser_arithmetic(exponent: float) -> None:
+    """Where the moments are right to a double, nobody works in single precision."""
+    rooted = Variant(
+        name="adam.root", rules=("adamw",), kind="bug", seen="a test",
+        was="denominator = sqrt(v_hat) + eps",
+        line=f"denominator = exp({exponent!r} * log(v_hat)) + eps",
+    )
+
+    class Rooted(ReferenceBackend):
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            handle = super().start(*args, **kwargs)
+            other = changed(handle.optimizer, rooted)
+            for stage in other.stages():
+                stage.__globals__.update(exp=np.exp, log=np.log)
+            handle.optimizer = other
+            return handle
+
+    with np.errstate(divide="ignore"):
+        report = check(Rooted("float64"), "adamw", runs=False)
+    assert report.counts[DEPARTS]
+    assert report.fits is None
+
+
 # ------------------------------------------------------------------ nothing is left out
+
+
+def test_what_only_raises_is_no_result_though_it_is_expected() -> None:
+    class Raises(ReferenceBackend):
+        def start(self, *args: Any, **kwargs: Any) -> Any:
+            raise RuntimeError
+
+    expected = [
+        Expectation(
+            id=f"{kind}*", verdict=RAISES, reason="a test", link="https://example.org",
+            until=datetime.date(2999, 12, 31),
+        )
+        for kind in ("adam/", "replay/", "loop/", "reload/", "twice/")
+    ]
+    report = check(Raises("float32"), "adam", expect=expected)
+    assert (report.failed, report.problems, report.counts) == ([], (), {RAISES: report.total})
+    assert (report.held, report.ok, report.exit_code) == (False, False, 3)
+    assert "this is no result" in str(report)
+    assert check(Raises("float32"), "adam").exit_code == 1
 
 
 def test_nothing_run_is_no_result() -> None:
@@ -367,3 +420,60 @@ def test_habits_are_named(name: str, algorithm: str, change: Any) -> None:
     assert name in {like.variant for like in report.likes}
     assert f"{name} (adapter fault)" in str(report)
     assert "<b>" + name in page(report)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "algorithm", "name"),
+    [
+        (given.Clips, "adamw", "gradient.clipped"),
+        (given.Centralises, "ranger", "gradient.centralised"),
+        (sync.ResetsMoments, "ranger", "sync.moments_reset"),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_what_is_done_to_gradients_and_moments_is_named(
+    wrong: Any, algorithm: str, name: str, dtype: str
+) -> None:
+    """It explains all steps, and nothing else does."""
+    report = check(wrong(dtype), algorithm, runs=False)
+    assert report.counts[DEPARTS]
+    assert {like.variant for like in report.likes} == {name}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "algorithm", "name", "shown"),
+    [
+        (
+            given.CentralisesKernels, "ranger", "gradient.centralised",
+            {"replay/ranger/dyadic/frozen"},
+        ),
+        (kept.KeepsLargest, "adamw", "state.largest_v", {"replay/adamw/decimal"}),
+    ],
+)
+def test_what_runs_alone_show_is_named(
+    wrong: Any, algorithm: str, name: str, shown: set[str]
+) -> None:
+    """All single steps conform, and no run says anything else."""
+    report = check(wrong("float32"), algorithm)
+    departing = {r.case: {like.variant for like in r.likes} for r in report.failed}
+    assert departing.keys() >= shown
+    assert all(case.count("/") > 1 for case in departing)
+    assert set().union(*departing.values()) == {name}
+
+
+def test_a_clip_or_a_cap_of_large_numbers_is_found() -> None:
+    """Which no case of the corpus reaches."""
+    class Clips(ReferenceBackend):
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            clipped = {k: None if g is None else np.clip(g, -1e3, 1e3) for k, g in grads.items()}
+            super().step(handle, clipped, lr)
+
+    class Caps(ReferenceBackend):
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            super().step(handle, grads, min(lr, 1.0))
+
+    for wrong, t in ((Clips, 3), (Caps, 4)):
+        report = check(wrong("float32"), "adamw")
+        assert {(r.case, r.t) for r in report.failed} == {
+            ("replay/adamw/decimal/frozen", t), ("replay/adamw/dyadic/frozen", t),
+        }

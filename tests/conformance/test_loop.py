@@ -506,7 +506,7 @@ def test_state_of_more_bits_than_are_shown() -> None:
 def test_a_first_batch_chooses_not_to_move(name: str) -> None:
     """And the second would choose otherwise: so what was chosen has to be kept."""
     optimizer = (DYADIC if name.endswith("dyadic") else DECIMAL)["paratrooper"]
-    course = Recorded(name, loud=LOUD)
+    course = Recorded(name, loud={1: LOUD})
     start = optimizer.init(course.params)
     after, _ = optimizer.step(start, course.grads[0])
     other, _ = optimizer.step(start, course.grads[1])

@@ -64,6 +64,24 @@ def test_nothing_run_is_no_success(tmp_path: Path) -> None:
     assert run(tmp_path, test, "-k", "plain").returncode == 1
 
 
+def test_nothing_held_is_no_success(tmp_path: Path) -> None:
+    """Though all that is raised is expected, and whether or not the counts are asked."""
+    test = (
+        "class Raises(ReferenceBackend):\n"
+        "    def start(self, *args, **kwargs):\n"
+        "        raise RuntimeError\n\n"
+        "reason = Expectation(id='adam/*', verdict='raises', reason='a test', link='x', "
+        "until=datetime.date(2999, 12, 31))\n"
+        "test_not = conformance(Raises(), algorithm='adam', only='adam/plain-*', "
+        "expect=[reason])\n"
+    )
+    done = run(tmp_path, test)
+    assert done.returncode == 1
+    assert "nothing was held: no case has come to a number" in done.stdout
+    assert "1 failed, 2 xfailed" in done.stdout
+    assert run(tmp_path, test, "-k", "plain").returncode == 1
+
+
 def test_a_least_number_of_cases_can_be_asked_for(tmp_path: Path) -> None:
     test = 'test_few = conformance(ReferenceBackend(), algorithm="adam", only="adam/plain-*")\n'
     assert run(tmp_path, test, "--conformance-min-cases=2").returncode == 0

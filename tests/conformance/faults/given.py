@@ -91,15 +91,25 @@ class Clips(Clipped):
     limit = 1.0
 
 
-class Centralises(Honest):
-    """Takes from each row of a gradient its mean."""
+class Rows(Honest):
+    """Takes from each row of a gradient its mean, if the layer has so many axes: none has."""
 
-    verdict = DEPARTS
-    of = ("gradient.centralised",)
+    axes: ClassVar[int] = 33
 
     def step(self, handle: Any, grads: Grads, lr: float) -> Any:
         """Centralise, then step."""
-        super().step(handle, {k: None if g is None else central(g) for k, g in grads.items()}, lr)
+        given = {
+            k: g if g is None or np.ndim(g) < self.axes else central(g) for k, g in grads.items()
+        }
+        super().step(handle, given, lr)
+
+
+class Centralises(Rows):
+    """Of all that have rows."""
+
+    verdict = DEPARTS
+    of = ("gradient.centralised",)
+    axes = 2
 
     def visible(self, golden: Golden) -> bool:
         """Return whether a row has a mean."""
@@ -107,6 +117,18 @@ class Centralises(Honest):
             g is not None and not np.array_equal(central(g), g)
             for step in golden.steps for g in golden.gradients(step).values()
         )
+
+
+class CentralisesKernels(Rows):
+    """Of convolutions in two dimensions alone."""
+
+    verdict = DEPARTS
+    of = ("gradient.centralised",)
+    axes = 4
+
+    def visible(self, golden: Golden) -> bool:
+        """Return False: no layer of a case has four axes."""
+        return False
 
 
 class PopsState(Honest):

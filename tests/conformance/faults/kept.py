@@ -12,7 +12,8 @@ from paratrooper_ref.conformance.backend import Grads, Params, Spec
 from paratrooper_ref.conformance.verdict import DEPARTS, FORGETS, KEEPS, RAISES
 from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import State
-from paratrooper_ref.variants import Variant, changed
+from paratrooper_ref.optimizers.lift import evaluated
+from paratrooper_ref.variants import Variant, changed, heard
 from tests.conformance.faulty import Given, Honest, put, slots
 
 MOMENTS: Final = ("m", "v", "u")
@@ -42,6 +43,39 @@ class StoresInBFloat16(Stores):
     verdict = DEPARTS
     of = ("state.bfloat16",)
     stored = BFLOAT16
+
+
+class KeepsLargest(Honest):
+    """Divides by the root of the largest v that it has seen; shown is v as published."""
+
+    verdict = DEPARTS
+    of = ("state.largest_v",)
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Step; then exchange the parameters for those of the largest v."""
+        before = handle.state
+        super().step(handle, grads, lr)
+        handle.kept = dict(handle.kept or {})
+
+        def told(layer: str) -> Any:
+            def line(name: str, value: Any) -> Any:
+                if name != "v":
+                    return value
+                handle.kept[layer] = np.maximum(handle.kept.get(layer, value), value)
+                return handle.kept[layer]
+
+            return {"line": line}
+
+        given = {k: None if g is None else np.asarray(g, self.dtype) for k, g in grads.items()}
+        names, _ = evaluated(
+            heard(handle.optimizer), before, given, lr, lambda layer, slot, x: x, told=told
+        )
+        moved = {k: found["theta"].reshape(before.params[k].shape) for k, found in names.items()}
+        put(handle, {"theta": {**handle.state.params, **moved}})
+
+    def visible(self, golden: Golden) -> bool:
+        """Return False: a single step has no v before it but the one that it is given."""
+        return False
 
 
 class Buffers(Honest):

@@ -140,6 +140,11 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
             wrong=given.Centralises, algorithm="ranger", lines=("regularized",),
             cases=(*USUAL, "wide-d*", "still-d*", "shapes-d*", "frozen-first-d*"),
         ),
+        Trial(
+            wrong=given.CentralisesKernels, algorithm="ranger", lines=("regularized",),
+            cases=("plain-d*", "shapes-d*"), runs=("replay/ranger/dyadic/frozen",),
+            quiet=("replay/ranger/decimal", "replay/ranger/decimal/frozen"),
+        ),
     ),
     "input.written": kernel(faulty.StartsLive) + kernel(faulty.StartsLiveState, "turning-d*"),
     "input.dropped": (
@@ -147,6 +152,13 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
         Trial(wrong=given.PopsState, algorithm="lookahead", cases=("plain-d*", "sync-d*")),
     ),
     "state.aliased": kernel(faulty.ReadsLive),
+    "state.largest_v": tuple(
+        Trial(
+            wrong=kept.KeepsLargest, algorithm=algorithm, cases=("plain-d*",), lines=("theta",),
+            runs=(f"replay/{algorithm}/decimal",),
+        )
+        for algorithm in ("adamw", "radam")
+    ),
     "state.ignored": kernel(faulty.IgnoresState),
     "state.bfloat16": (
         Trial(wrong=kept.StoresInBFloat16, algorithm="adam", cases=USUAL, lines=("m",)),
