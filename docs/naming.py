@@ -29,8 +29,8 @@ report says that it looks like.
 
 REASONS: Final[dict[frozenset[str], str]] = {
     frozenset({"sgd.dampening_needs_momentum"}):
-        "a choice of torch and of who copies it: the two cases that show it are not asked, and the "
-        "report says so",
+        "a choice of torch and of who copies it: the cases that show it are asked without "
+        "dampening, and the report says so",
     frozenset({"adam.eps_floor", "adam.eps_ignored"}):
         "they differ where √v̂ is less than eps, and no case has such a v̂",
     frozenset({"first_batch.betas_unsquared", "first_batch.sum"}):

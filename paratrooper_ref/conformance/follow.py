@@ -20,6 +20,7 @@ from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Boundless, Running
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Spec, Unsupported
+from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
@@ -279,6 +280,8 @@ class Run:
             question=question, optimizer=self.optimizer, wanted=expected, bounds=within,
             shown=shown, shares=tuple(shares), fault=fault,
         )
+        if lack := lacking(taken, self.profile):
+            raise Discarded(UNSUPPORTED, str(lack))
         self.taken.append(taken)
         if taken.worst > 1:
             at = max(taken.shares, key=lambda s: s.share)

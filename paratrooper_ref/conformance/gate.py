@@ -14,6 +14,7 @@ import numpy as np
 from paratrooper_ref.conformance import judge, wanted
 from paratrooper_ref.conformance.adapted import Adapted
 from paratrooper_ref.conformance.backend import Backend, Unsupported
+from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.step import Question, Taken, allowed, look
@@ -228,6 +229,8 @@ class Gate:
             question=question, optimizer=optimizer, wanted=expected, bounds=within, shown=shown,
             shares=tuple(judge.shares(step.t, expected, shown, within)), fault=fault,
         )
+        if lack := lacking(taken, self.backend.profile):
+            raise lack
         if unstable:
             way = "the right" if taken.worst <= 1 else "the other"
             raise Fault(UNSTABLE, f"t = {step.t}: {unstable}; this backend took {way} branch")

@@ -21,6 +21,7 @@ from paratrooper_ref.arithmetic.running import FORMATS, Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
 from paratrooper_ref.conformance.adapted import Adapted
 from paratrooper_ref.conformance.backend import Backend, Unsupported, declaring
+from paratrooper_ref.conformance.corners import undamped
 from paratrooper_ref.conformance.gate import Gate, cases
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
@@ -302,6 +303,9 @@ def _all(
 
 def _asked(optimizer: Optimizer, gate: Gate, golden: Golden, step: Step) -> _Step:
     question = gate.question(golden, step, optimizer)
+    if undamped(optimizer, tuple(golden.layers)):
+        msg = "dampening without momentum, which a dialect has not got"
+        raise Unsupported(msg)
     family, expected = gate.answer(golden, step, optimizer, question)
     return _Step(
         case=golden.case, optimizer=family, question=question, wanted=expected,

@@ -163,19 +163,10 @@ def _agreeing(run: Result, found: attribute.Explained) -> Result:
     return replace(run, likes=likes) if likes else run
 
 
-CHOICES: Final = {
-    BY_LAYER: "steps of frozen layers: it counts the steps of each layer apart (a dialect)",
-    "sgd.dampening_needs_momentum":
-        "dampening without momentum: it has no buffer there, and no dampening (a dialect)",
-}
-"""Dialects of torch, and of all who copy it, that show only in a corner; and how that is said."""
-
-
 def _of_choice(result: Result) -> Result:
-    """Return a result; what departs only by one of those choices is not asked that."""
-    likes = [like.variant for like in result.likes]
-    if result.verdict == DEPARTS and len(likes) == 1 and likes[0] in CHOICES:
-        detail = CHOICES[likes[0]]
+    """Return a result; what departs only as its layers count their own steps is not asked that."""
+    if result.verdict == DEPARTS and [like.variant for like in result.likes] == [BY_LAYER]:
+        detail = "steps of frozen layers: it counts the steps of each layer apart (a dialect)"
         return replace(result, verdict=UNSUPPORTED, detail=detail, departure=None, likes=())
     return result
 

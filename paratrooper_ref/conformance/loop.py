@@ -22,6 +22,7 @@ from paratrooper_ref.conformance import attribute, judge
 from paratrooper_ref.conformance.adapted import Adapted, with_hyper
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Unsupported
 from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
+from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.remembered import remembered
@@ -430,6 +431,9 @@ class _Check:
             real = course.real(t, beside.real, beside.slack, beside.off, self.profile)
             self.watch.call(session.step, grads, lr)
             held.append(beside.step(grads, lr, session.shown, real))
+            alone = held[-1].taken
+            if alone is not None and (lack := lacking(alone, self.profile)):
+                raise lack
             if held[-1].worst > 1:
                 return self._departing(optimizer, session.fault)
             _unspoilt(session)

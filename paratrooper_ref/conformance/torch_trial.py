@@ -1,7 +1,6 @@
 """What is learnt of optimizers of torch from a few steps of small ones.
 
-Where one keeps its state, and whether it can be set; in which dtypes; what a wrapper wraps; and
-whether there is dampening without momentum.
+Where one keeps its state, and whether it can be set; in which dtypes; and what a wrapper wraps.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from paratrooper_ref.conformance.arguments import DECOUPLED
-from paratrooper_ref.conformance.backend import Array, Lacks, Unsupported
+from paratrooper_ref.conformance.backend import Array, Unsupported
 from paratrooper_ref.conformance.cells import Path, layer_of, name_of, parts
 from paratrooper_ref.conformance.layout import (
     LIKE,
@@ -59,7 +58,6 @@ class Learner:
     def __init__(self, keeper: Keeper) -> None:
         self.keeper, self.maker = keeper, keeper.maker
         self._layouts: dict[str, Layout] = {}
-        self._alike: dict[str, bool] = {}
 
     def refuse(self, ours: Optimizer) -> None:
         """Refuse what the optimizers of the factory are not, though they take its arguments.
@@ -68,14 +66,10 @@ class Learner:
         ------
         Unsupported
             If they wrap another optimizer.
-        Lacks
-            If they have no dampening of a buffer that there is none of, as torch's SGD.
         """
         if ours.inner is not None and self.inners and ours.inner.algorithm not in self.inners:
             msg = f"wraps {' or '.join(self.inners)}, not {ours.inner.algorithm}"
             raise Unsupported(msg)
-        if "dampening" in ours.hyper() and not callable(self.maker.hyper):
-            self._refuse_dampening(ours)
 
     # ------------------------------------------------------------------ where the state is
 
@@ -259,40 +253,6 @@ class Learner:
             <= LIKE * np.linalg.norm(wanted[k] - x)
             for k, x in SOME.items()
         )
-
-    def _refuse_dampening(self, ours: Optimizer) -> None:
-        layers = (None, *ours.layer_names())
-        hypers = {layer: {**ours.hyper(layer), **self.maker.fixed} for layer in layers}
-        bare = [k for k, hyper in hypers.items() if hyper["momentum"] == 0 != hyper["dampening"]]
-        for layer in layers if bare else ():
-            self.maker.arguments(ours, layer)  # what it has no argument for is told first
-            if layer in bare and self._undamped(ours, layer):
-                name = "dampening"
-                raise Lacks(name, f"has no {name} where the momentum is 0")
-
-    def _undamped(self, ours: Optimizer, layer: str | None) -> bool:
-        """Return whether dampening has no effect on a step."""
-        plain = {"lr": SOME_RATE, "nesterov": False}
-        ways = [self.maker.arguments(ours, layer, **plain, dampening=x) for x in (0.0, 0.5)]
-        key = repr(ways)
-        if key not in self._alike:
-            try:
-                self._alike[key] = ways[0] != ways[1] and self._same_way(*ways)
-            except Exception:
-                self._alike[key] = False  # as it is asked it may do better
-        return self._alike[key]
-
-    def _same_way(self, *ways: Mapping[str, Any]) -> bool:
-        """Return whether optimizers with other arguments take the same three steps."""
-        ends = []
-        for kwargs in ways:
-            p = self.maker.parameter(np.ones(2))
-            optimizer = self.maker.factory([p], **kwargs)
-            for _ in range(3):
-                p.grad = the_torch().full_like(p, 0.25)
-                optimizer.step()
-            ends.append(array(p).tobytes())
-        return len(set(ends)) == 1
 
 
 def _apart(course: Course, layout: Layout, handle: Handle, t: int) -> str | None:

@@ -19,6 +19,7 @@ from paratrooper_ref.conformance.backend import Lacks, Unsupported
 from paratrooper_ref.conformance.gate import Gate, _same_step, cases, names
 from paratrooper_ref.conformance.kit import _agreeing, _of_choice
 from paratrooper_ref.conformance.kit import names as all_names
+from paratrooper_ref.conformance.remembered import BY_LAYER
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -643,20 +644,18 @@ def test_a_run_is_like_what_explains_every_case() -> None:
     assert names("w") == names() == ["x", "y", "z"]
 
 
-def test_what_departs_by_a_choice_of_torch_alone_is_not_asked() -> None:
-    """It is a dialect that shows in a corner; with anything besides it is a departure."""
-    variant = "sgd.dampening_needs_momentum"
-    report = check(
-        ReferenceBackend("float32", variant=variant), "sgd", only="sgd/*-decimal", runs=False
-    )
-    (other,) = (r for r in report.results if r.verdict != CONFORMS)
-    assert (other.verdict, other.departure, other.likes) == (UNSUPPORTED, None, ())
-    assert other.detail.startswith("dampening without momentum: ")
-    assert report.ok
-    assert not report.likes
+def test_dampening_that_is_ignored_is_a_departure() -> None:
+    """With momentum too; and what is wrong besides is no choice."""
+    for variant, only in (("sgd.dampening_ignored", "sgd/*"), ("step.lr_twice", "sgd/descent-*")):
+        report = check(ReferenceBackend("float32", variant=variant), "sgd", only=only, runs=False)
+        assert not report.ok
+        assert [like.variant for like in report.likes] == [variant]
+
+
+def test_layers_that_count_their_steps_are_a_choice() -> None:
     given = {
-        (DEPARTS, variant): UNSUPPORTED, (DEPARTS, variant, "x"): DEPARTS, (DEPARTS,): DEPARTS,
-        (DEPARTS, "x"): DEPARTS, (KEEPS, variant): KEEPS, (CONFORMS,): CONFORMS,
+        (DEPARTS, BY_LAYER): UNSUPPORTED, (DEPARTS, BY_LAYER, "x"): DEPARTS, (DEPARTS,): DEPARTS,
+        (DEPARTS, "x"): DEPARTS, (KEEPS, BY_LAYER): KEEPS, (CONFORMS,): CONFORMS,
     }
     for (verdict, *likes), becomes in given.items():
         result = Result(case="a/1", verdict=verdict, likes=[like(name) for name in likes])

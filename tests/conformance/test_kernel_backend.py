@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from paratrooper_ref.conformance import KernelBackend, Profile, Unsupported, check
+from paratrooper_ref.conformance.infer import infer
+from paratrooper_ref.conformance.properties import examine
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
     DTYPE,
     GRADIENT,
     SHAPE,
-    UNSUPPORTED,
 )
 from paratrooper_ref.optimizers import SGD, Adam, Paratrooper, Ranger
 
@@ -352,14 +354,25 @@ def test_another_shape_or_dtype_is_seen(how: Callable[[Any], Any], verdict: str)
     assert set(report.counts) == {verdict}
 
 
-def test_a_buffer_that_nobody_reads_may_be_left() -> None:
-    """Without momentum; that it then has no dampening is a choice of torch, and said so."""
-    report = check(KernelBackend(plain_sgd), "sgd")
+@pytest.mark.parametrize("only", ["*", "sgd/descent-*", "sgd/descent-decimal"])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+def test_dampening_without_momentum_is_a_choice(only: str, dtype: str) -> None:
+    """Whoever has none there is asked without, whatever else is asked; it is a dialect."""
+    report = check(KernelBackend(plain_sgd, dtype=dtype), "sgd", only=only)
     assert report.ok
-    left = {r.case: r.detail for r in report.results if r.verdict == UNSUPPORTED}
-    assert set(left) == {"sgd/descent-decimal", "sgd/descent-dyadic"}
-    assert all("no dampening (a dialect)" in detail for detail in left.values())
     assert not report.likes
+    without = {r.case for r in report.results if r.adapted.get("dampening") == 0}
+    assert without == {r.case for r in report.results if "/descent-" in r.case}
+    assert without
+
+
+def test_it_is_a_choice_too_where_a_profile_is_inferred_and_in_properties() -> None:
+    """Such steps are left out."""
+    found = infer(KernelBackend(plain_sgd), "sgd", only="sgd/*")
+    assert found.profile is not None
+    assert "dampening without momentum" in "".join(found.left_out)
+    for property in ("step", "machine"):
+        examine(KernelBackend(plain_sgd), "sgd", property, settings=settings(max_examples=60))
 
 
 def test_other_names_are_known_and_what_is_never_given_is_said() -> None:
@@ -370,6 +383,6 @@ def test_other_names_are_known_and_what_is_never_given_is_said() -> None:
     backend = KernelBackend(sgd)
     report = check(backend, "sgd", runs=False)
     assert report.ok
-    assert not report.adapted
+    assert report.adapted == {"dampening=0.0": 2}
     assert report.ungiven == backend.ungiven == ("decay",)
     assert "never given, as no hyperparameter is it: decay" in str(report)
