@@ -11,8 +11,6 @@ import numpy as np
 
 from paratrooper_ref.conformance import KernelBackend, OptaxBackend, Profile, TorchBackend
 
-NARROW = {"m": "float32", "v": "float32"}
-
 
 def attribute(path: str) -> Any:
     """Return what "module:name" is."""
@@ -25,7 +23,7 @@ class Fresh(KernelBackend):
 
     def read(self, handle: Any) -> Any:
         """Return parameters and slots, but for the buffer where there is none."""
-        found = super().read(handle)
+        found = dict(super().read(handle))
         if handle.optimizer.hyper().get("momentum") == 0:
             found.pop("u", None)
         return found
@@ -39,41 +37,89 @@ def torch(path: str, **more: Any) -> Callable[[str], Any]:
     return lambda dtype: TorchBackend(attribute(path), dtype=dtype, **more)
 
 
-def looking(path: str, inner: str = "torch.optim:AdamW", **more: Any) -> Callable[[str], Any]:
-    """Return how a wrapper that looks ahead of AdamW is made a backend."""
+def looking(
+    path: str, inner: str = "torch.optim:AdamW", k: str = "k", alpha: str = "alpha",
+    shown: bool = True,
+) -> Callable[[str], Any]:
+    """Return how a wrapper that looks ahead of AdamW is made a backend.
+
+    It calls k and alpha as it is told; if it is not shown only weights are seen.
+    """
 
     def make(dtype: str) -> Any:
         wrapper, wrapped = attribute(path), attribute(inner)
+        names = {"k": k, "alpha": alpha}
 
         def factory(
             params: Any, lr: float, betas: Any, eps: float, weight_decay: float, k: int,
             alpha: float,
         ) -> Any:
             fast = wrapped(params, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
-            return wrapper(fast, k=k, alpha=alpha)
+            return wrapper(fast, **{names["k"]: k, names["alpha"]: alpha})
 
+        hidden: dict[str, Any] = {} if shown else {
+            "state": dict.fromkeys(("m", "v", "slow"), _unseen),
+            "profile": Profile(dtype=dtype, inject=False),
+        }
         return TorchBackend(
             factory, dtype=dtype, name=f"{path.replace(':', '.')} of AdamW",
-            fixed={"inner": "adamw"}, **more,
+            fixed={"inner": "adamw"}, **hidden,
         )
 
     return make
 
 
 def _unseen(optimizer: Any, p: Any) -> None:
-    """Return nothing of a slot that is stored as something else."""
+    """Return nothing of a slot that cannot be seen."""
 
 
-def hidden(path: str, *slots: str, **more: Any) -> Callable[[str], Any]:
-    """Return how a class that keeps slots otherwise is made a backend: only weights are seen."""
+def in_float32(path: str, **more: Any) -> Callable[[str], Any]:
+    """Return how a class that steps in float32, whatever its tensors are, is made a backend.
+
+    What it does not implement it refuses.
+    """
 
     def make(dtype: str) -> Any:
+        class Refusing(attribute(path)):  # type: ignore[misc]
+            def __init__(self, *args: Any, **kwargs: Any) -> None:
+                try:
+                    super().__init__(*args, **kwargs)
+                except NotImplementedError as error:
+                    raise ValueError(str(error)) from error
+
+        narrow = {} if dtype == "float32" else {"theta": dtype, "g": dtype}
         return TorchBackend(
-            attribute(path), state=dict.fromkeys(slots, _unseen),
-            profile=Profile(dtype=dtype, inject=False), **more,
+            Refusing, dtype=dtype, name=path.replace(":", "."),
+            profile=Profile(dtype="float32", slots=narrow), **more,
         )
 
     return make
+
+
+def of_groups(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """Return how a count that each group has of its own is read, and written."""
+
+    def read(optimizer: Any) -> int:
+        return int(optimizer.param_groups[0].get(name, 0))
+
+    def write(optimizer: Any, t: int) -> None:
+        for group in optimizer.param_groups:
+            group[name].fill_(t)
+
+    return read, write
+
+
+def tensors(dtype: str) -> Callable[[Any, str], Any]:
+    """Return what makes a tensor of an array."""
+    module = import_module("torch")
+    kind = getattr(module, dtype)
+    return lambda x, _: module.tensor(np.array(x)).to(kind)
+
+
+def arrays(x: Any) -> Any:
+    """Return the array of a tensor; NumPy has no bfloat16."""
+    x = x.detach()
+    return np.array((x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy())
 
 
 def layer_of(path: str) -> Callable[[str], Any]:
@@ -81,14 +127,6 @@ def layer_of(path: str) -> Callable[[str], Any]:
 
     def make(dtype: str) -> Any:
         torch_ = import_module("torch")
-        kind = getattr(torch_, dtype)
-
-        def tensor(x: Any, _: str) -> Any:
-            return torch_.tensor(np.array(x)).to(kind)
-
-        def host(x: Any) -> Any:
-            x = x.detach()
-            return np.array((x.float() if x.dtype == torch_.bfloat16 else x).numpy())
 
         def lars(
             theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, weight_decay: float,
@@ -107,8 +145,75 @@ def layer_of(path: str) -> Callable[[str], Any]:
             return {"theta": p.detach().reshape(-1), "u": u.reshape(-1)}
 
         return Fresh(
-            lars, to=tensor, back=host, dtype=dtype, fixed={"eps": 0.0},
+            lars, to=tensors(dtype), back=arrays, dtype=dtype, fixed={"eps": 0.0},
             name=f"{path.replace(':', '.')} of matrices",
+        )
+
+    return make
+
+
+# --- torchopt -----------------------------------------------------------------------------------
+
+
+def torchopt(name: str, *, inplace: bool = False, **options: Any) -> Callable[[str], Any]:
+    """Return how a function of torchopt that makes a transformation is made a backend."""
+
+    def make(dtype: str) -> Any:
+        module, torch_ = import_module("torchopt"), import_module("torch")
+
+        def fields(part: Any) -> Any:
+            return getattr(part, "_fields", ())
+
+        def run(
+            theta: Any, g: Any, state: Mapping[str, Any], t: int, **hyper: Any
+        ) -> dict[str, Any]:
+            transformation = getattr(module, name)(**hyper, **options)
+            held = transformation.init((theta,))
+            if t > 1:  # it keeps for itself that it was called before
+                none = torch_.zeros_like(theta)
+                transformation.update((none,), held, params=(theta,), inplace=False)
+                given: dict[str, Any] = {slot: [x] for slot, x in state.items()}
+                given |= {"count": [torch_.tensor(t - 1)], "t": t}
+                held = tuple(
+                    part._replace(**{k: x for k, x in given.items() if k in fields(part)})
+                    if fields(part) else part
+                    for part in held
+                )
+            updates, held = transformation.update(
+                (g,), held, params=(theta,), inplace=inplace
+            )
+            found = dict(state)
+            for part in held:
+                found |= {k: getattr(part, k)[0] for k in state if k in fields(part)}
+            return found | {"theta": module.apply_updates((theta,), updates, inplace=False)[0]}
+
+        def sgd(
+            theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, dampening: float,
+            nesterov: bool, weight_decay: float,
+        ) -> Any:
+            found = run(
+                theta, g, {"trace": u}, t, lr=lr, momentum=momentum, dampening=dampening,
+                nesterov=nesterov, weight_decay=weight_decay,
+            )
+            return {"theta": found["theta"], "u": found["trace"]}
+
+        def adam(
+            theta: Any, g: Any, m: Any, v: Any, t: int, lr: float, beta1: float, beta2: float,
+            eps: float, weight_decay: float,
+        ) -> Any:
+            found = run(
+                theta, g, {"mu": m, "nu": v}, t, lr=lr, betas=(beta1, beta2), eps=eps,
+                weight_decay=weight_decay,
+            )
+            return {"theta": found["theta"], "m": found["mu"], "v": found["nu"]}
+
+        fixed = {"threshold": 5.0, "warmup": "momentum"} if name == "radam" else {}
+        return Fresh(
+            sgd if name == "sgd" else adam, to=tensors(dtype), back=arrays, fixed=fixed,
+            name=f"torchopt.{name}",
+            profile=Profile(
+                dtype=dtype, scalars="mixed" if name in ("adam", "adamw") else "float64"
+            ),
         )
 
     return make
@@ -197,7 +302,7 @@ def keras(name: str, slots: Mapping[str, str], **more: Any) -> Callable[[str], A
                 epsilon=eps, weight_decay=weight_decay,
             )
 
-        fn = {"SGD": sgd, "Adam": adam}.get(name, decayed)
+        fn: Any = {"SGD": sgd, "Adam": adam}.get(name, decayed)
         return Fresh(
             fn, to=lambda x, _: x, name=f"keras.optimizers.{name}",
             profile=Profile(dtype=dtype, scalars="array"), **more,
@@ -214,15 +319,8 @@ def fastai(name: str, **options: Any) -> Callable[[str], Any]:
 
     def make(dtype: str) -> Any:
         torch_ = import_module("torch")
-        factory, kind = attribute(f"fastai.optimizer:{name}"), getattr(torch_, dtype)
+        factory = attribute(f"fastai.optimizer:{name}")
         wrapped = name == "ranger"
-
-        def tensor(x: Any, _: str) -> Any:
-            return torch_.tensor(np.array(x)).to(kind)
-
-        def host(x: Any) -> Any:
-            x = x.detach()
-            return np.array((x.float() if x.dtype == torch_.bfloat16 else x).numpy())
 
         def run(
             theta: Any, g: Any, state: Mapping[str, Any], t: int, slow: Any = None, **hyper: Any
@@ -271,12 +369,23 @@ def fastai(name: str, **options: Any) -> Callable[[str], Any]:
             )
             return ours(found, theta="theta", m="grad_avg", v="sqr_avg", slow="slow")
 
-        fn = {"SGD": sgd, "ranger": ranger}.get(name, adam)
+        def larc(
+            theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float,
+            trust_coefficient: float, weight_decay: float, eps: float,
+        ) -> Any:
+            found = run(
+                theta, g, {"grad_avg": u} if momentum else {}, t, lr=lr, mom=momentum,
+                trust_coeff=trust_coefficient, eps=eps, wd=weight_decay,
+            )
+            return {"theta": found["theta"], "u": found.get("grad_avg", u)}
+
+        fn: Any = {"SGD": sgd, "ranger": ranger, "Larc": larc}.get(name, adam)
         fixed = {"threshold": 5.0, "warmup": "momentum", "l2": 0.0}
         if options.get("decouple_wd") is False:
             del fixed["l2"]
         return Fresh(
-            fn, to=tensor, back=host, fixed=fixed, dtype=dtype, name=f"fastai.optimizer.{name}"
+            fn, to=tensors(dtype), back=arrays, fixed=fixed, dtype=dtype,
+            name=f"fastai.optimizer.{name}",
         )
 
     return make

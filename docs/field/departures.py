@@ -152,4 +152,97 @@ DEPARTURES: Final = (
         does="1 - beta_2^t is 0, and so is the rate that it is a factor of. Under the policy "
              "mixed_bfloat16 variables are float32, and all is well.",
     ),
+    Departure(
+        name="bnb_lamb_no_ratio",
+        package="bitsandbytes",
+        title="LAMB: a step of AdamW",
+        line="bitsandbytes/backends/cpu/ops.py, _compute_update_norm_and_scale: 1 unless the "
+             "update is longer than max_unorm times the weights",
+        says="It is LAMB, which its guide describes as adapting the rate to each layer; max_unorm "
+             "is the maximum norm of the gradient.",
+        does="There is no trust ratio: a step is that of AdamW, cut where it is longer than the "
+             "weights. The update whose norm is taken has neither decay nor corrections in it.",
+    ),
+    Departure(
+        name="bnb_flags_ignored",
+        package="bitsandbytes",
+        title="SGD, Adam, LAMB: flags are taken and ignored",
+        line="bitsandbytes/optim/sgd.py, adam.py and lamb.py, __init__: nesterov, amsgrad, "
+             "bias_correction and adam_w_mode are not passed on; dampening is, and no kernel "
+             "reads it",
+        says="nesterov is whether to use Nesterov momentum, amsgrad whether to use AMSGrad, "
+             "bias_correction whether to apply bias correction, adam_w_mode whether to use AdamW; "
+             "dampening reduces the momentum.",
+        does="None of them changes a step.",
+        link="https://github.com/bitsandbytes-foundation/bitsandbytes/issues/2088",
+    ),
+    Departure(
+        name="bnb_8bit_unclipped",
+        package="bitsandbytes",
+        title="LARS8bit and LAMB8bit, from 4096 elements on: nothing is clipped",
+        line="bitsandbytes/backends/cpu/ops.py, _optimizer_update_8bit_blockwise_cpu: has no "
+             "max_unorm",
+        says="They are 8-bit LARS and LAMB; max_unorm is the maximum norm of the gradient.",
+        does="With min_8bit_size elements or more they are SGD and AdamW.",
+    ),
+    Departure(
+        name="bnb_pytorch_lars_momentum",
+        package="bitsandbytes",
+        title="PytorchLARS without momentum, its default: no step, or that of another parameter",
+        line="bitsandbytes/optim/lars.py, PytorchLARS.step: update is bound only where momentum "
+             "is not 0",
+        says="momentum is 0 by default.",
+        does="The first parameter raises; it would be stepped by the update of the one before if "
+             "a group before it has momentum.",
+        link="https://github.com/bitsandbytes-foundation/bitsandbytes/issues/2079",
+    ),
+    Departure(
+        name="torchopt_float64_correction",
+        package="torchopt",
+        title="Adam and AdamW in float64: corrections are those of float32",
+        line="torchopt/transform/scale_by_adam.py, _bias_correction: pow(decay, c) of a float and "
+             "an int64 tensor, which is of the default dtype",
+        says="It performs the bias correction of the paper it cites.",
+        does="1 - beta^t has an error of float32: a step of float64 is right in 3 to 6 digits as "
+             "long as the correction matters.",
+    ),
+    Departure(
+        name="torchopt_sgd_reload",
+        package="torchopt",
+        title="SGD with momentum: forgets that it has begun",
+        line="torchopt/transform/trace.py, update_fn: first_call belongs to the function, not to "
+             "the state",
+        says="load_state_dict loads the state of the optimizer; the functional sgd is a pair of "
+             "functions of a state.",
+        does="The first step of a new optimizer, whatever state it has, adds the gradient to the "
+             "buffer as it is: momentum and dampening are left out once.",
+    ),
+    Departure(
+        name="pylocron_lamb_uncorrected",
+        package="pylocron",
+        title="LAMB: moments are not corrected",
+        line="holocron/optim/lamb.py, step: update.addcdiv_(exp_avg, denom)",
+        says="Its formulas correct both moments before the update is made of them.",
+        does="The update is of the moments as they are, so decay weighs otherwise; and the "
+             "numerator is at most 10 unless scale_clip says otherwise.",
+    ),
+    Departure(
+        name="pylocron_lars_history",
+        package="pylocron",
+        title="LARS: today's ratio scales all past gradients",
+        line="holocron/optim/lars.py, step: p.data.add_(d_p, alpha=-group['lr'] * local_lr), with "
+             "d_p the buffer",
+        says="Its formulas have the rate and the ratio of a step inside of the buffer; scale_clip "
+             "bounds the norm of the weights.",
+        does="Both are outside of it. scale_clip is stored and never used; the rate does not "
+             "decay, as alpha_t of its formulas does.",
+    ),
+    Departure(
+        name="pylocron_lookahead_state_dict",
+        package="pylocron",
+        title="Lookahead and Scout: cannot be saved with this torch",
+        line="holocron/optim/wrapper.py, __init__, which does not call that of Optimizer",
+        says="state_dict returns the state of the optimizer, and that of the base optimizer.",
+        does="state_dict raises: hooks that torch.optim.Optimizer makes are missing.",
+    ),
 )

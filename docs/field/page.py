@@ -21,16 +21,31 @@ the bounds of that dialect do not admit: a gap of the kit. A *departure* is wher
 not what its own documentation says.
 """
 
-HOW: Final = """## Not asked yet
+HOW: Final = """## Not asked
 
-bitsandbytes 0.50.2, pylocron 0.3.0 and torchopt 0.7.3, which install on a CPU, have no rows. Of
-Keras, Nesterov's momentum is not asked, nor are gradients of None of optax.
+What is not of this family, or cannot be asked, and why:
+
+- bitsandbytes: moments of eight bits, which its 8bit classes keep from 4096 elements on, are of no
+  format that a profile can declare, and no case has such a layer. Adagrad, AdEMAMix, Lion and
+  RMSprop are other algorithms.
+- holocron's RaLars is RAdam with LARS and without Lookahead: a rule of no algorithm here, with
+  weight_norm = clamp(0, norm(theta), 10) and a threshold of 4. Its Scout synchronises by how alike
+  the last steps were, AdaBelief, AdamP, Adan, AdEMAMix and TAdam are other algorithms.
+- fastai: QHAdam and RMSProp are other algorithms. Larc without decouple_wd is not asked.
+- pytorch_ranger's RangerQH, which torch_optimizer has too, is QHAdam with Lookahead and without
+  rectification; its RangerVA takes the largest v so far and the softplus of its root, by default.
+- pytorch_optimizer's LARS adapts no scalars and vectors, which most cases are made of: it is asked
+  about matrices of one row.
+- torchopt's classes keep their state in lists without names, so its functions are asked; the
+  meta-optimizers differentiate through the same functions.
+- Gradients of None of optax.
 
 ## How to measure it
 
 ```sh
 pip install -e .[peers]
 pip install timm pytorch_optimizer torch_optimizer pytorch_ranger torch-optimi keras fastai
+pip install bitsandbytes torchopt pylocron
 python docs/field_report.py
 ```
 
@@ -75,7 +90,8 @@ def failures(row: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
 
 def held_to(row: Mapping[str, Any]) -> str:
     """Return the algorithm, and the dialect if it is one."""
-    return row["algorithm"] + (f" as {row['dialect']}" if row["dialect"] else "")
+    algorithm: str = row["algorithm"]
+    return algorithm + (f" as {row['dialect']}" if row["dialect"] else "")
 
 
 def verdict(row: Mapping[str, Any]) -> str:

@@ -51,11 +51,11 @@ def _torch() -> Iterator[Row]:
                 documented=documented, known=known,
             )
     for way in ("single", "foreach"):
-        options: dict[str, Any] = {"decoupled_weight_decay": True, **ways[way]}
+        decoupled: dict[str, Any] = {"decoupled_weight_decay": True, **ways[way]}
         yield Row(
             name=f"torch.optim.RAdam decoupled {way}", package="torch", imports="torch",
-            algorithm="radamw", options={k: str(v) for k, v in options.items()},
-            make=adapters.torch("torch.optim:RAdam", options=options, fixed={"l2": 0.0}),
+            algorithm="radamw", options={k: str(v) for k, v in decoupled.items()},
+            make=adapters.torch("torch.optim:RAdam", options=decoupled, fixed={"l2": 0.0}),
             documented=said["RAdam"].replace("L2 decay", "decay before the step, times the rate"),
         )
 
@@ -171,6 +171,26 @@ def _timm() -> Iterator[Row]:
                        "it; where the gradient is zero the ratio is 1, as a comment in its code "
                        "says",
             **of,
+        )
+        documented = (
+            "the paper it cites, and torch's SGD for the buffer: the rate is outside of it; "
+            "without decay it adapts if always_adapt is set"
+        )
+        yield Row(
+            name=f"timm.optim.Lars{' foreach' if way else ''}", algorithm="lars",
+            dialect="lars.timm and lars.skips_without_decay", options={"foreach": str(way)},
+            make=adapters.torch("timm.optim:Lars", options={"foreach": way}),
+            documented=documented, **of,
+        )
+        yield Row(
+            name=f"timm.optim.Lars{' foreach' if way else ''}, always_adapt, trust_clip",
+            algorithm="lars", dialect="lars.larc and lars.lr_outside_buffer",
+            options={"always_adapt": "True", "trust_clip": "True", "foreach": str(way)},
+            make=adapters.torch(
+                "timm.optim:Lars",
+                options={"always_adapt": True, "trust_clip": True, "foreach": way},
+            ),
+            documented=f"{documented}; with trust_clip it is LARC of apex, which it cites", **of,
         )
     yield Row(
         name="timm.optim.SGDW", algorithm="sgd", dialect="sgd.decay_decoupled",
@@ -329,42 +349,57 @@ def _kozistr() -> Iterator[Row]:
 
 
 def _optimi() -> Iterator[Row]:
-    """optimi, which stores moments corrected: single steps from given states cannot be asked."""
+    """optimi, which stores moments corrected."""
     of: dict[str, Any] = {"package": "torch-optimi", "imports": "optimi"}
-    spoiled = Known(
+    coupled = Known(
         cases="*", verdict="changes its gradient",
-        why="L2 decay is added to the gradient in place, and in bfloat16 it is scratch space, of "
-            "which its documentation says nothing",
+        why="L2 decay is added to the gradient in place, of which its documentation says nothing",
     )
-    scratch = replace(
-        spoiled, dtypes=("bfloat16",),
-        why="in bfloat16 the gradient is scratch space, of which its documentation says nothing",
+    scratch = Known(
+        cases="*", verdict="changes its gradient",
+        why="where it sums by Kahan, the gradient is scratch space, of which its documentation "
+            "says nothing",
     )
-    frozen = Known(
-        cases="*frozen*", verdict="departs", dtypes=("float64", "float32"),
-        why="moments are corrected as they are stored: after a step in which a layer has no "
-            "gradient they are others, of which its documentation says nothing",
+    half = Known(
+        cases="*/never-*", verdict="unstable branch",
+        why="beta2 is such that a moment is interpolated half way, where torch's lerp, a form of "
+            "this dialect, turns to the other end: both ends give the same, and the kit does not "
+            "say so",
     )
-    rows: dict[str, tuple[str, str | None, dict[str, Any], tuple[Known, ...]]] = {
-        "Adam": ("adam", None, {}, (spoiled,)),
-        "AdamW": ("adamw", None, {}, (scratch, frozen)),
-        "RAdam": ("radamw", "radamw.eps_corrected", AS_PUBLISHED, (scratch, frozen)),
-        "Ranger": ("ranger", "radamw.eps_corrected", AS_PUBLISHED, (scratch, frozen)),
+    rows: dict[str, tuple[str, str, dict[str, Any], tuple[Known, ...]]] = {
+        "Adam": ("adam", "adam.stored_corrected", {}, (coupled,)),
+        "AdamW": ("adamw", "adamw.stored_corrected", {}, ()),
+        "RAdam": ("radamw", "radam.stored_corrected", AS_PUBLISHED, (half,)),
+        "Ranger": ("ranger", "radam.stored_corrected", AS_PUBLISHED, (half,)),
     }
     options: dict[str, Any] = {"foreach": False, "triton": False}
     said = {k: str(v) for k, v in options.items()}
     yield Row(
-        name="optimi.SGD", algorithm="sgd", options=said, known=(spoiled,),
+        name="optimi.SGD", algorithm="sgd", options=said,
+        known=(replace(coupled, why=f"{coupled.why}; and {scratch.why}"),),
         make=adapters.torch("optimi:SGD", options=options),
         documented="torch's SGD; L2 decay unless decouple_wd is set", **of,
     )
+    papers = (
+        "the papers it cites; moments are stored corrected; in bfloat16 it sums by Kahan unless "
+        "kahan_sum is off"
+    )
+    plain = options | {"kahan_sum": False}
     for name, (algorithm, dialect, fixed, known) in rows.items():
         yield Row(
-            name=f"optimi.{name}", algorithm=algorithm, dialect=dialect, options=said, known=known,
-            long=DTYPES,
-            make=adapters.hidden(f"optimi:{name}", "m", "v", options=options, fixed=fixed),
-            documented="the papers it cites; moments are stored corrected", **of,
+            name=f"optimi.{name}", algorithm=algorithm, dialect=dialect, known=known,
+            options={k: str(v) for k, v in plain.items()},
+            make=adapters.torch(
+                f"optimi:{name}", options=plain, fixed=fixed,
+                state={"t": adapters.of_groups("step")},
+            ),
+            documented=papers, **of,
         )
+    yield Row(
+        name="optimi.AdamW, kahan_sum", algorithm="adamw", dialect="adamw.stored_corrected",
+        options=said, known=(scratch,), dtypes=("bfloat16",), long=(),
+        make=adapters.torch("optimi:AdamW", options=options), documented=papers, **of,
+    )
 
 
 def _keras() -> Iterator[Row]:
@@ -378,12 +413,10 @@ def _keras() -> Iterator[Row]:
     )
     yield Row(
         name="keras.optimizers.SGD", algorithm="sgd", dialect="sgd.lr_in_buffer",
-        options={"nesterov": "False"},
         make=adapters.keras(
-            "SGD", {"u": "-momentums"},
-            fixed={"weight_decay": 0.0, "dampening": 0.0, "nesterov": False},
+            "SGD", {"u": "-momentums"}, fixed={"weight_decay": 0.0, "dampening": 0.0},
         ),
-        documented="its formulas: the rate is inside of the buffer", **of,
+        documented="its formulas, Nesterov's too: the rate is inside of the buffer", **of,
     )
     yield Row(
         name="keras.optimizers.Adam", algorithm="adam", dialect="adam.eps_hat",
@@ -434,8 +467,200 @@ def _fastai() -> Iterator[Row]:
         name="fastai.optimizer.ranger", algorithm="ranger", dialect="radamw.eps_corrected",
         make=adapters.fastai("ranger"), documented="Lookahead with RAdam", **of,
     )
+    unguarded = tuple(
+        Known(
+            cases=f"*{cases}*", verdict="departs",
+            why="without a guard of zero norms: weights that are zero never move",
+        ) for cases in ("zero-weights", "shapes", "ratios-decimal")
+    )
+    local = "LARS, or with clip LARC: a local rate, clipped to be less than the rate"
+    yield Row(
+        name="fastai.optimizer.Larc, clip=False", algorithm="lars",
+        dialect="lars.decay_decoupled and lars.ratio_of_history", options={"clip": "False"},
+        make=adapters.fastai("Larc", clip=False), documented=f"{local}; decoupled decay",
+        known=(*unguarded, replace(unguarded[0], cases="*ratios-dyadic"), Known(
+            cases="*still*", verdict="departs",
+            why="without a guard of zero norms: where the gradient is zero the local rate is that "
+                "of the decay, and the buffer is stepped at it",
+        )), **of,
+    )
+    yield Row(
+        name="fastai.optimizer.Larc", algorithm="lars",
+        dialect="lars.decay_decoupled and lars.ratio_of_history",
+        make=adapters.fastai("Larc"), documented=f"{local}; decoupled decay",
+        known=(*unguarded, Known(
+            cases="*ratios-dyadic", verdict="departs",
+            why="the local rate, which the rate is a factor of already, is at most the rate: "
+                "trust_ratio = at_most(1, trust_coefficient * ratio), for which no variant stands",
+        )), **of,
+    )
+
+
+def _bitsandbytes() -> Iterator[Row]:
+    """bitsandbytes: all of the family that steps on a CPU."""
+    of: dict[str, Any] = {
+        "package": "bitsandbytes", "imports": "bitsandbytes", "dtypes": ("float32", "bfloat16"),
+    }
+    path, moments = "bitsandbytes.optim:", {"m": "state1", "v": "state2"}
+    same = (
+        "; on a CPU those named 32bit, Paged, and 8bit below min_8bit_size elements take the same "
+        "step; arithmetic and state are float32"
+    )
+    clipped = (
+        "max_unorm, said to be the maximum norm of the gradient: a step is at most this part of "
+        "the weights' norm"
+    )
+    yield Row(
+        name="bitsandbytes.optim.AdamW", algorithm="adamw",
+        make=adapters.in_float32(f"{path}AdamW", state=moments),
+        documented=f"AdamW{same}", **of,
+    )
+    yield Row(
+        name="bitsandbytes.optim.Adam", algorithm="adam", dialect="sgd.decay_decoupled",
+        make=adapters.in_float32(f"{path}Adam", state=moments, fixed={"l2": 0.0}),
+        documented=f"Adam; of decay that it has a value. It is AdamW{same}",
+        departures=("bnb_flags_ignored",), **of,
+    )
+    yield Row(
+        name="bitsandbytes.optim.SGD", algorithm="sgd",
+        make=adapters.in_float32(
+            f"{path}SGD", state={"u": "state1"}, hyper={"nesterov": None, "dampening": None},
+            fixed={"nesterov": False, "dampening": 0.0},
+        ),
+        documented=f"SGD with L2 decay; a momentum of 0 is refused{same}",
+        departures=("bnb_flags_ignored",), **of,
+    )
+    yield Row(
+        name="bitsandbytes.optim.LARS", algorithm="lars", dialect="lars.update_clipped",
+        make=adapters.in_float32(
+            f"{path}LARS", state={"u": "state1"}, hyper={"trust_coefficient": "max_unorm"},
+            fixed={"eps": 0.0},
+        ),
+        documented=f"{clipped}; a momentum of 0 is refused{same}",
+        departures=("bnb_8bit_unclipped",), **of,
+    )
+    yield Row(
+        name="bitsandbytes.optim.PytorchLARS", algorithm="lars", dialect="lars.update_clipped",
+        make=adapters.in_float32(
+            f"{path}PytorchLARS", hyper={"trust_coefficient": "max_unorm"}, fixed={"eps": 0.0},
+        ),
+        documented=f"{clipped}; parameters have to be float32",
+        departures=("bnb_pytorch_lars_momentum",), **of | {"dtypes": ("float32",)},
+    )
+    lamb = (
+        "LAMB, of which it cites nothing; max_unorm is 1 by default, said to be the maximum norm "
+        "of the gradient"
+    )
+    yield Row(
+        name="bitsandbytes.optim.LAMB", algorithm="lamb",
+        make=adapters.in_float32(f"{path}LAMB", state=moments, fixed=UNBOUNDED),
+        documented=f"{lamb}{same}",
+        known=(Known(
+            cases="*", verdict="departs", departure="bnb_lamb_no_ratio",
+            why="there is no trust ratio: a step of AdamW, at most as long as the weights",
+        ),), **of,
+    )
+    yield Row(
+        name="bitsandbytes.optim.LAMB, eps=0, weight_decay=0", algorithm="lamb",
+        dialect="lamb.decay_outside_ratio and lamb.ratio_at_most_1 and "
+                "lamb.correction_outside_ratio",
+        options={"eps": "0", "weight_decay": "0"},
+        make=adapters.in_float32(
+            f"{path}LAMB", state=moments, fixed={**UNBOUNDED, "eps": 0.0, "weight_decay": 0.0}
+        ),
+        documented=f"{lamb}. It is held to what it does: with eps, denominator = sqrt(v) + eps * "
+                   "sqrt(1 - beta2_t), and with decay the norm is that of weights before it, for "
+                   f"which no variant stands{same}",
+        departures=("bnb_flags_ignored", "bnb_lamb_no_ratio"),
+        known=(Known(
+            cases="*", verdict="departs",
+            why="without a guard of zero norms: weights that are zero never move",
+        ),), **of,
+    )
+
+
+def _torchopt() -> Iterator[Row]:
+    """torchopt: functions as of optax, for tensors."""
+    of: dict[str, Any] = {"package": "torchopt", "imports": "torchopt"}
+    said = {
+        "sgd": "SGD with L2 decay, as torch's",
+        "adam": f"the paper it cites; L2 decay; {EPS_AFTER}",
+        "adamw": f"decay in the update, times the rate; {EPS_AFTER}",
+        "radam": "the paper it cites; L2 decay; eps is added to the root",
+    }
+    single = Known(
+        cases="*", verdict="departs", departure="torchopt_float64_correction", dtypes=("float64",),
+        why="1 - beta^t is formed in float32, whatever the tensors are",
+    )
+    spoiled = Known(
+        cases="*", verdict="changes its gradient",
+        why="updates are made in the gradients, as is documented of inplace=True, the default; "
+            "those of its classes, such as torchopt.SGD, do it to p.grad, of which theirs says "
+            "nothing",
+    )
+    for name, documented in said.items():
+        departures = ("torchopt_sgd_reload",) if name == "sgd" else ()
+        known = (single,) if name in ("adam", "adamw") else ()
+        yield Row(
+            name=f"torchopt.{name}", algorithm=name, options={"inplace": "False"},
+            make=adapters.torchopt(name), documented=documented, departures=departures,
+            known=known, **of,
+        )
+        yield Row(
+            name=f"torchopt.{name}, inplace", algorithm=name, options={"inplace": "True"},
+            make=adapters.torchopt(name, inplace=True), documented=documented,
+            known=known if name == "adamw" else (*known, spoiled), departures=departures, **of,
+        )
+        if known:
+            yield Row(
+                name=f"torchopt.{name}, use_accelerated_op", algorithm=name,
+                options={"inplace": "False", "use_accelerated_op": "True"},
+                make=adapters.torchopt(name, use_accelerated_op=True), documented=documented,
+                known=known, **of,
+            )
+
+
+def _pylocron() -> Iterator[Row]:
+    """holocron.optim, of pylocron."""
+    of: dict[str, Any] = {"package": "pylocron", "imports": "holocron"}
+    yield Row(
+        name="holocron.optim.LAMB", algorithm="lamb", dialect="lamb.cybertronai",
+        make=adapters.torch("holocron.optim:LAMB", fixed=UNBOUNDED),
+        documented="its formulas: moments are corrected; scale_clip is 10 by default. It is held "
+                   "to what it does",
+        departures=("pylocron_lamb_uncorrected",), **of,
+    )
+    yield Row(
+        name="holocron.optim.LARS", algorithm="lars", dialect="lars.ratio_of_history",
+        make=adapters.torch(
+            "holocron.optim:LARS", fixed={"trust_coefficient": 1.0, "eps": 0.0}
+        ),
+        documented="its formulas: the rate and the ratio are inside of the buffer. It is held to "
+                   "what it does",
+        departures=("pylocron_lars_history",),
+        known=(Known(
+            cases="*", verdict="changes its gradient",
+            why="decay is added to the gradient in place, of which its documentation says nothing",
+        ),), **of,
+    )
+    yield Row(
+        name="holocron.optim.wrapper.Lookahead of AdamW", algorithm="lookahead",
+        make=adapters.looking(
+            "holocron.optim.wrapper:Lookahead", k="sync_period", alpha="sync_rate", shown=False
+        ),
+        documented="the paper it cites",
+        known=(Known(
+            cases="reload/*", verdict="raises", departure="pylocron_lookahead_state_dict",
+            why="it cannot be saved",
+        ), Known(
+            cases="*/frozen", verdict="departs", dtypes=("float64", "float32"),
+            why="AdamW counts the steps of each layer, a dialect that cannot be told where only "
+                "weights are seen",
+        )), long=DTYPES, **of,
+    )
 
 
 ROWS: Final = (
     *_torch(), *_optax(), *_timm(), *_jettify(), *_kozistr(), *_optimi(), *_keras(), *_fastai(),
+    *_bitsandbytes(), *_torchopt(), *_pylocron(),
 )
