@@ -122,31 +122,45 @@ def arrays(x: Any) -> Any:
     return np.array((x.float() if str(x.dtype) == "torch.bfloat16" else x).numpy())
 
 
-def layer_of(path: str) -> Callable[[str], Any]:
-    """Return how a class that treats vectors otherwise is asked about matrices of one row."""
+def layer_of(path: str, *, axes: int) -> Callable[[str], Any]:
+    """Return how a class that treats vectors otherwise is made a backend.
+
+    It is asked for LARS of matrices, whose one row a layer is; of vectors it is SGD.
+    """
 
     def make(dtype: str) -> Any:
-        torch_ = import_module("torch")
+        module = import_module("torch")
+
+        def run(theta: Any, g: Any, u: Any, t: int, momentum: float, **hyper: Any) -> Any:
+            shape = (1,) * (axes - 1) + (-1,)
+            p = module.nn.Parameter(theta.reshape(shape))
+            p.grad = g.reshape(shape)
+            optimizer = attribute(path)([p], momentum=momentum, **hyper)
+            if momentum and t > 1:
+                optimizer.state[p]["momentum_buffer"] = u.clone().reshape(shape)
+            optimizer.step()
+            u = optimizer.state[p]["momentum_buffer"] if momentum else u
+            return {"theta": p.detach().reshape(-1), "u": u.reshape(-1)}
 
         def lars(
             theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, weight_decay: float,
             trust_coefficient: float,
         ) -> Any:
-            p = torch_.nn.Parameter(theta.reshape(1, -1))
-            p.grad = g.clone().reshape(1, -1)
-            optimizer = attribute(path)(
-                [p], lr=lr, momentum=momentum, weight_decay=weight_decay,
+            return run(
+                theta, g, u, t, momentum, lr=lr, weight_decay=weight_decay,
                 trust_coefficient=trust_coefficient,
             )
-            if momentum and t > 1:
-                optimizer.state[p]["momentum_buffer"] = u.clone().reshape(1, -1)
-            optimizer.step()
-            u = optimizer.state[p]["momentum_buffer"] if momentum else u
-            return {"theta": p.detach().reshape(-1), "u": u.reshape(-1)}
+
+        def sgd(
+            theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, dampening: float,
+            nesterov: bool,
+        ) -> Any:
+            return run(theta, g, u, t, momentum, lr=lr, dampening=dampening, nesterov=nesterov)
 
         return Fresh(
-            lars, to=tensors(dtype), back=arrays, dtype=dtype, fixed={"eps": 0.0},
-            name=f"{path.replace(':', '.')} of matrices",
+            sgd if axes == 1 else lars, to=tensors(dtype), back=arrays, dtype=dtype,
+            fixed={"weight_decay": 0.0} if axes == 1 else {"eps": 0.0},
+            name=f"{path.replace(':', '.')} of {'vectors' if axes == 1 else 'matrices'}",
         )
 
     return make

@@ -158,10 +158,19 @@ DEPARTURES: Final = (
         title="LAMB: a step of AdamW",
         line="bitsandbytes/backends/cpu/ops.py, _compute_update_norm_and_scale: 1 unless the "
              "update is longer than max_unorm times the weights",
-        says="It is LAMB, which its guide describes as adapting the rate to each layer; max_unorm "
-             "is the maximum norm of the gradient.",
+        says="It calculates a trust ratio between the norms of weights and gradient, and clips "
+             "it; max_unorm is the maximum norm of the gradient.",
         does="There is no trust ratio: a step is that of AdamW, cut where it is longer than the "
              "weights. The update whose norm is taken has neither decay nor corrections in it.",
+    ),
+    Departure(
+        name="bnb_adam_decoupled",
+        package="bitsandbytes",
+        title="Adam is AdamW",
+        line="bitsandbytes/optim/adam.py, __init__: the name of the kernel is that of AdamW; "
+             "bitsandbytes/backends/cpu/ops.py: p_float.mul_(1.0 - lr * weight_decay)",
+        says="AdamW is a variant of Adam that separates weight decay from the gradient update.",
+        does="So does Adam: nothing is added to the gradient, and the two are one.",
     ),
     Departure(
         name="bnb_flags_ignored",

@@ -34,8 +34,8 @@ What is not of this family, or cannot be asked, and why:
 - fastai: QHAdam and RMSProp are other algorithms. Larc without decouple_wd is not asked.
 - pytorch_ranger's RangerQH, which torch_optimizer has too, is QHAdam with Lookahead and without
   rectification; its RangerVA takes the largest v so far and the softplus of its root, by default.
-- pytorch_optimizer's LARS adapts no scalars and vectors, which most cases are made of: it is asked
-  about matrices of one row.
+- pytorch_optimizer's LARS adapts no scalars and vectors: the cases of LARS are asked of matrices of
+  one row, and those of SGD of vectors.
 - torchopt's classes keep their state in lists without names, so its functions are asked; the
   meta-optimizers differentiate through the same functions.
 - Gradients of None of optax.

@@ -288,9 +288,20 @@ def _kozistr() -> Iterator[Row]:
     )
     yield Row(
         name="pytorch_optimizer.LARS of matrices", algorithm="lars",
-        dialect="lars.lr_outside_buffer", make=adapters.layer_of("pytorch_optimizer:LARS"),
+        dialect="lars.lr_outside_buffer",
+        make=adapters.layer_of("pytorch_optimizer:LARS", axes=2),
         documented="the rate is scaled by norms, but for scalars and vectors; there is no eps",
-        **of,
+        known=(spoiled,), **of,
+    )
+    yield Row(
+        name="pytorch_optimizer.LARS of vectors", algorithm="sgd",
+        dialect="sgd.dampening_first",
+        make=adapters.layer_of("pytorch_optimizer:LARS", axes=1),
+        documented="scalars and vectors have neither a ratio nor decay: it is SGD of them",
+        known=(spoiled, Known(
+            cases="sgd/descent-*", verdict="departs",
+            why="without momentum there is no buffer, and no dampening: a dialect",
+        )), **of,
     )
     for way in (False, True):
         options: dict[str, Any] = {"foreach": way}
@@ -486,13 +497,9 @@ def _fastai() -> Iterator[Row]:
     )
     yield Row(
         name="fastai.optimizer.Larc", algorithm="lars",
-        dialect="lars.decay_decoupled and lars.ratio_of_history",
+        dialect="lars.decay_decoupled and lars.ratio_of_history and lars_2017.ratio_at_most_1",
         make=adapters.fastai("Larc"), documented=f"{local}; decoupled decay",
-        known=(*unguarded, Known(
-            cases="*ratios-dyadic", verdict="departs",
-            why="the local rate, which the rate is a factor of already, is at most the rate: "
-                "trust_ratio = at_most(1, trust_coefficient * ratio), for which no variant stands",
-        )), **of,
+        known=(*unguarded, replace(unguarded[0], cases="*ratios-dyadic")), **of,
     )
 
 
@@ -518,8 +525,9 @@ def _bitsandbytes() -> Iterator[Row]:
     yield Row(
         name="bitsandbytes.optim.Adam", algorithm="adam", dialect="sgd.decay_decoupled",
         make=adapters.in_float32(f"{path}Adam", state=moments, fixed={"l2": 0.0}),
-        documented=f"Adam; of decay that it has a value. It is AdamW{same}",
-        departures=("bnb_flags_ignored",), **of,
+        documented=f"Adam, of which AdamW is said to be a variant that separates decay; it is held "
+                   f"to what it does{same}",
+        departures=("bnb_adam_decoupled", "bnb_flags_ignored"), **of,
     )
     yield Row(
         name="bitsandbytes.optim.SGD", algorithm="sgd",
@@ -548,8 +556,8 @@ def _bitsandbytes() -> Iterator[Row]:
         departures=("bnb_pytorch_lars_momentum",), **of | {"dtypes": ("float32",)},
     )
     lamb = (
-        "LAMB, of which it cites nothing; max_unorm is 1 by default, said to be the maximum norm "
-        "of the gradient"
+        "the paper it cites, with a trust ratio that is clipped; max_unorm is 1 by default, said "
+        "to be the maximum norm of the gradient"
     )
     yield Row(
         name="bitsandbytes.optim.LAMB", algorithm="lamb",
@@ -609,7 +617,8 @@ def _torchopt() -> Iterator[Row]:
         yield Row(
             name=f"torchopt.{name}, inplace", algorithm=name, options={"inplace": "True"},
             make=adapters.torchopt(name, inplace=True), documented=documented,
-            known=known if name == "adamw" else (*known, spoiled), departures=departures, **of,
+            known=() if name == "adamw" else (spoiled,), departures=departures,
+            dtypes=("float32", "bfloat16"), **of,
         )
         if known:
             yield Row(
