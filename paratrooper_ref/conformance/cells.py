@@ -8,7 +8,7 @@ their names, so that it leads to the same place in another optimizer of the same
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable, Iterator, Mapping, MutableMapping
+from collections.abc import Collection, Hashable, Iterator, Mapping, MutableMapping
 from typing import Any, Final, NamedTuple
 
 Tensor = Any
@@ -96,6 +96,21 @@ def cells(optimizer: Any, params: Mapping[str, Tensor]) -> dict[Path, Cell]:
             if name not in PLAIN and not hasattr(held[name], "param_groups"):
                 walk(held, name, (*path, ATTRIBUTE, name))
     return found
+
+
+def in_groups(path: Path, known: Collection[Path]) -> list[Path]:
+    """Return the known paths that lead to the same place, in whatever parameter group.
+
+    Examples
+    --------
+    >>> in_groups(("group", 0, "step"), [("group", 0, "step"), ("group", 1, "step"), ("state", 1)])
+    [('group', 0, 'step'), ('group', 1, 'step')]
+    """
+    if GROUP not in path:
+        return [path] if path in known else []
+    place = path.index(GROUP) + 1
+    rest = path[:place], path[place + 1 :]
+    return [other for other in known if (other[:place], other[place + 1 :]) == rest]
 
 
 def layer_of(path: Path) -> str | None:

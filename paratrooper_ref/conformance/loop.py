@@ -57,8 +57,8 @@ SHAPES: Final[Mapping[str, tuple[int, ...]]] = {"w": (3, 2), "b": (3,)}
 SMALL: Final = {"b": 2.0**-6}
 FROZEN_STEPS: Final = 14
 FROZEN: Final = ("w", 7)  # past the switch of rectification, before a synchronisation
-# What a clip or a cap would change: a gradient and, in the step after, a rate.
-FAR: Final = ((3, 2.0**12), (4, 2.0**14))
+# What a clip or a cap would change, at the end: a gradient, and a rate.
+FAR: Final = ((STEPS - 1, 2.0**12), (STEPS, 2.0**14))
 # Some treat layers of more axes otherwise: of three those of setting "decimal", or of four alone.
 AXES: Final = {"decimal": (2, 1, 2), "dyadic": (2, 1, 1, 2)}
 LOOP_STEPS: Final = 30
@@ -392,15 +392,15 @@ class _Check:
 
     def _replay(self) -> Run:
         if self.rest[1:]:
-            gradient, rate = FAR if self.profile.format.most >= FLOAT32.most else ((0, 1.0),) * 2
-            course = Recorded(
-                self.name, FROZEN_STEPS, frozen=(FROZEN,), loud=dict([gradient]),
-                rates=dict([rate]), shapes={**SHAPES, "c": AXES[self.rest[0]]},
-            )
+            shapes = {**SHAPES, "c": AXES[self.rest[0]]}
+            course = Recorded(self.name, FROZEN_STEPS, frozen=(FROZEN,), shapes=shapes)
         else:
             # The choice of a first batch is kept, though later ones would choose otherwise.
-            decides = self.rest == ["dyadic"] and self._decides
-            course = Recorded(self.name, rates=dict([CHANGED]), loud={1: LOUD} if decides else {})
+            loud = {1: LOUD} if self.rest == ["dyadic"] and self._decides else {}
+            rates = dict([CHANGED])
+            if self.profile.format.most >= FLOAT32.most:
+                (t, loud[t]), (t, rates[t]) = FAR
+            course = Recorded(self.name, rates=rates, loud=loud)
         return self._followed(course)
 
     def _loop(self) -> Run:

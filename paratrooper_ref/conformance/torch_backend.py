@@ -81,7 +81,8 @@ class TorchBackend:
     -----
     A hyperparameter without an argument is refused, unless it has no effect at its value or is a
     part of the algorithm as published, such as RAdam's threshold: a class that has no name for
-    it is taken at its word.  A ValueError of the constructor is a refusal too.
+    it is taken at its word.  A ValueError of the constructor is a refusal, and a
+    NotImplementedError.
 
     States are set as they arise: an optimizer takes a step, so that it makes its entries, and
     they are overwritten.  It is refused where a small optimizer of the same hyperparameters,

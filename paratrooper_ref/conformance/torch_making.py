@@ -90,7 +90,7 @@ class Maker:
             names |= {called: name for name, called in self.names.items() if called}
             given = [_group(group, known, names) for group in groups.values()]
             return self.factory(given, **shared)
-        except ValueError as refusal:
+        except (ValueError, NotImplementedError) as refusal:
             msg = f"refuses: {refusal}"
             raise Unsupported(msg) from refusal
 

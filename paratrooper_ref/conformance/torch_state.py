@@ -14,7 +14,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.conformance.backend import Array, Params, Unsupported
-from paratrooper_ref.conformance.cells import Cell, Path, cells, layer_of, parts
+from paratrooper_ref.conformance.cells import Cell, Path, cells, in_groups, layer_of, parts
 from paratrooper_ref.conformance.layout import copied
 from paratrooper_ref.conformance.torch_making import (
     Handle,
@@ -214,8 +214,8 @@ class Keeper:
             if count.phase:
                 hyper = handle.ours.hyper(layer_of(count.path))
                 value %= int(self.maker.fixed.get("k", hyper["k"]))
-            if count.path in at:
-                at[count.path].put(value)
+            for path in in_groups(count.path, at):  # the small one may have had fewer
+                at[path].put(value)
         if (write := self.writer("t")) is not None:
             write(handle.optimizer, t)
 

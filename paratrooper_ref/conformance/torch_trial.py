@@ -5,6 +5,7 @@ Where one keeps its state, and whether it can be set; in which dtypes; and what 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from functools import cached_property
@@ -40,6 +41,7 @@ from paratrooper_ref.conformance.torch_making import (
     the_torch,
 )
 from paratrooper_ref.conformance.torch_state import Keeper, at_first
+from paratrooper_ref.conformance.verdict import said
 from paratrooper_ref.optimizers import OPTIMIZERS, Lookahead, Optimizer
 
 INSIDE: Final = ("sgd", "adam", "adamw", "radam", "radamw", "lars", "lamb")
@@ -50,6 +52,9 @@ MOST_FIRST: Final = ("paratrooper", "rangerlars", "ranger", "lookahead", *revers
 
 SOME: Final = {"w": np.array([[1.0, 0.5], [0.75, 2.0]]), "b": np.array([1.5, 1.0])}
 SAME: Final = 4  # roundings by which a state that went out and in again may differ
+
+
+ID: Final = re.compile(r"\b[0-9]{9,}\b")  # another one each time
 
 
 class Learner:
@@ -82,7 +87,7 @@ class Learner:
                 self._layouts[key] = self._learnt(small, dims)
             except Exception as error:
                 # Not what was asked, so not to be raised: the steps that are will tell.
-                why = f"a small one raises {type(error).__name__}: {error}"
+                why = f"a small one raises {ID.sub('an id', said(error))}"
                 self._layouts[key] = Layout(whole=why)
         return self._layouts[key]
 

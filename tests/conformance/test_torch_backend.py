@@ -137,6 +137,44 @@ def test_sgd_conforms_but_for_what_is_known(dtype: str, options: dict[str, Any])
     assert {case for case, r in results.items() if r.adapted.get("dampening") == 0} == DESCENT
 
 
+class CountsGroups(torch.optim.Optimizer):  # type: ignore[misc]
+    """Adam, whose steps each group counts."""
+
+    def __init__(self, params: Any, lr: float, betas: Any, eps: float) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "step": 0})
+
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
+        """Count, and step."""
+        for group in self.param_groups:
+            group["step"] += 1
+            (beta1, beta2), t = group["betas"], group["step"]
+            for p in (p for p in group["params"] if p.grad is not None):
+                kept = self.state[p] or {s: torch.zeros_like(p) for s in ("m", "v")}
+                self.state[p] = kept
+                kept["m"].mul_(beta1).add_(p.grad, alpha=1 - beta1)
+                kept["v"].mul_(beta2).addcmul_(p.grad, p.grad, value=1 - beta2)
+                root = (kept["v"] / (1 - beta2**t)).sqrt_().add_(group["eps"])
+                p.addcdiv_(kept["m"], root, value=-group["lr"] / (1 - beta1**t))
+
+
+def test_a_count_of_each_group_is_set_in_all_of_them() -> None:
+    """Also where a case has more groups than the small optimizer by which it was found."""
+    results = held(TorchBackend(CountsGroups, name="x"), "adam", "adam/layers-*")
+    assert which(results, CONFORMS) == set(results)
+    assert all(r.steps == r.of for r in results.values())
+
+
+def test_what_a_constructor_has_not_got_is_refused() -> None:
+    def never(params: Any, lr: float, betas: Any, eps: float) -> Any:
+        msg = "not yet"
+        raise NotImplementedError(msg)
+
+    results = held(TorchBackend(never), "adam", "adam/plain-*")
+    assert which(results, UNSUPPORTED) == set(results)
+    assert {r.detail for r in results.values()} == {"refuses: not yet"}
+
+
 def test_sgd_fused_leaves_vectors_of_16_bits_alone() -> None:
     """The fault alone, without the kit: 16 elements do not move, 15 do."""
     for n, moves in ((15, True), (16, False)):
