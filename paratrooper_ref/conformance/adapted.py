@@ -18,8 +18,8 @@ class Adapted:
     Parameters
     ----------
     published : Optimizer
-    backend : Backend
-        What it always uses is its attribute ``fixed``, if it has one.
+    fixed : mapping
+        Hyperparameters of which the backend always uses one value: see `fixed_of`.
 
     Attributes
     ----------
@@ -27,9 +27,8 @@ class Adapted:
         As the backend was asked last.
     """
 
-    def __init__(self, published: Optimizer, backend: Backend) -> None:
-        self.published = published
-        self.optimizer = with_hyper(published, getattr(backend, "fixed", None) or {})
+    def __init__(self, published: Optimizer, fixed: Mapping[str, Any]) -> None:
+        self.published, self.optimizer = published, with_hyper(published, fixed)
 
     def ask(self, question: Callable[..., Answer], *args: Any) -> Answer:
         """Return ``question(optimizer, *args)``; if the backend lacks something, without that.
@@ -52,6 +51,11 @@ class Adapted:
     def changes(self) -> dict[str, Any]:
         """The hyperparameters that are others than published."""
         return differences(self.published, self.optimizer)
+
+
+def fixed_of(backend: Backend) -> Mapping[str, Any]:
+    """Return the hyperparameters of which a backend says that it always uses one value."""
+    return getattr(backend, "fixed", None) or {}
 
 
 def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:

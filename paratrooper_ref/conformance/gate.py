@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from paratrooper_ref.conformance import judge, wanted
-from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.adapted import Adapted, fixed_of
 from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken, variants_of
@@ -137,7 +137,7 @@ class Gate:
         t: int | None = None
         departure: Departure | None = None
         asked: Question | None = None
-        adapted = Adapted(golden.optimizer, self.backend)
+        adapted = Adapted(golden.optimizer, fixed_of(self.backend))
 
         def answered(optimizer: Optimizer, step: Step) -> Taken:
             nonlocal asked

@@ -19,7 +19,7 @@ import numpy as np
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import FORMATS, Boundless
 from paratrooper_ref.conformance import bounds, judge, wanted
-from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.adapted import Adapted, fixed_of
 from paratrooper_ref.conformance.backend import Backend, Unsupported, declaring
 from paratrooper_ref.conformance.corners import undamped
 from paratrooper_ref.conformance.gate import Gate, cases
@@ -284,7 +284,7 @@ def _all(
     steps, left_out = list[_Step](), Counter[str]()
     for golden in goldens:
         progress(golden.case)
-        adapted = Adapted(golden.optimizer, gate.backend)
+        adapted = Adapted(golden.optimizer, fixed_of(gate.backend))
         for step in golden.steps:
             try:
                 steps.append(adapted.ask(_asked, gate, golden, step))

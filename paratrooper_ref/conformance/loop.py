@@ -19,7 +19,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic.running import FLOAT32, REFERENCE, Running
 from paratrooper_ref.conformance import attribute, judge
-from paratrooper_ref.conformance.adapted import Adapted, with_hyper
+from paratrooper_ref.conformance.adapted import Adapted, fixed_of, with_hyper
 from paratrooper_ref.conformance.backend import Array, Backend, Grads, Unsupported
 from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
 from paratrooper_ref.conformance.corners import lacking
@@ -340,7 +340,7 @@ class _Check:
         self.kind, self.group, *rest = name.split("/")
         self.rest = rest
         setting = (SETTINGS[rest[0]] if self.kind == "replay" else DECIMAL)[self.group]
-        self.adapted = Adapted(setting, backend)
+        self.adapted = Adapted(setting, fixed_of(backend))
         self.held: list[Held] = []
         self.of = 0
         self.t: int | None = None
@@ -528,7 +528,7 @@ class _Check:
 
     def _twice(self) -> Run:
         lr = self.asked.rate(None)
-        changes = OTHER | {"lr": lr / 4, **(getattr(self.backend, "fixed", None) or {})}
+        changes = OTHER | {"lr": lr / 4, **fixed_of(self.backend)}
         other = with_hyper(self.asked, changes)
         asked = [
             (self.asked, Recorded(f"{self.name}/0", TURNS)),

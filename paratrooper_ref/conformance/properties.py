@@ -41,7 +41,7 @@ from hypothesis import HealthCheck, Phase, errors, event, given, reject, setting
 from hypothesis.stateful import run_state_machine_as_test
 
 from paratrooper_ref.conformance import replay, strategies
-from paratrooper_ref.conformance.adapted import Adapted
+from paratrooper_ref.conformance.adapted import Adapted, fixed_of
 from paratrooper_ref.conformance.backend import Backend, Unsupported
 from paratrooper_ref.conformance.follow import (
     OWN,
@@ -143,7 +143,7 @@ class Trial:
         seconds: float = SECONDS,
     ) -> None:
         self.backend, self.algorithm, self.dialect = backend, algorithm, dialect
-        self.fixed = {**(getattr(backend, "fixed", None) or {}), **(hyper or {})}
+        self.fixed = {**fixed_of(backend), **(hyper or {})}
         self.dense, self.frozen = dense, frozen
         self.watch = Watch(seconds)
         self.tally = Tally()
@@ -176,7 +176,7 @@ class Trial:
 
     def _settled(self, spec: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return a spec that the backend does not say it lacks a hyperparameter of."""
-        adapted = Adapted(build(spec), self.backend)
+        adapted = Adapted(build(spec), {})  # a caller may have told another value
         dtype = container(self.profile, "theta")
         tiny = {layer: np.ones(2, dtype) for layer in dict.fromkeys(("x", *spec.get("layers", {})))}
         try:
