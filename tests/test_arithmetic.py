@@ -326,6 +326,16 @@ def test_clamps_of_balls_are_sound_across_a_tie() -> None:
     for x in (0.5, 0.75, 1.0, 1.5):
         assert capped.contains(flint.arb(min(1.0, x)))
         assert raised.contains(flint.arb(max(1.0, x)))
+    assert not capped.contains(flint.arb(1.25))  # and no wider than they must be
+    assert not raised.contains(flint.arb(0.75))
+
+
+def test_clamps_keep_the_number_system() -> None:
+    """A bound is made a number of the array's, whatever it was."""
+    thirds = np.array([Fraction(1, 3), Fraction(2, 3)], dtype=object)
+    assert [type(x) for x in at_least(0.5, thirds)] == [Fraction, Fraction]
+    assert at_most(0.5, thirds).tolist() == [Fraction(1, 3), Fraction(1, 2)]
+    assert at_least(0.1, np.zeros(1, np.float32)).tolist() == [float(np.float32(0.1))]
 
 
 def test_clamp_passes_nan_on() -> None:
@@ -340,6 +350,11 @@ def test_unless_zero_is_one_exactly_where_a_norm_is_zero() -> None:
         found = unless_zero(a / b, a, b)
 
     assert found.tolist() == [[1.0], [1.0], [0.75]]
+    single = np.array([[2.0], [3.0]], np.float32)
+    assert unless_zero(single, np.array([[0.0], [1.0]], np.float32)).dtype == np.float32
+    balls = np.array([[flint.arb(2)], [flint.arb(3)]], dtype=object)
+    exact_one, other = unless_zero(balls, np.array([[flint.arb(0)], [flint.arb(1)]], dtype=object))
+    assert (type(exact_one[0]), exact_one[0] == 1, other[0] == 3) == (flint.arb, True, True)
 
 
 def test_a_ball_around_zero_does_not_tell_whether_it_is_zero() -> None:
@@ -351,15 +366,18 @@ def test_a_ball_around_zero_does_not_tell_whether_it_is_zero() -> None:
         unless_zero(one, unsure)
     assert unless_zero(unsure, zero)[0] == 1
     assert certainly(operator.le, zero, 0.5).tolist() == [True]
-    with pytest.raises(Undecided):
-        certainly(operator.le, np.array([flint.arb(0.5, 1e-9)], dtype=object), 0.5)
+    for sure in ([], [flint.arb(0)]):
+        some = np.array([*sure, flint.arb(0.5, 1e-9)], dtype=object)
+        with pytest.raises(Undecided):
+            certainly(operator.le, some, 0.5)
 
 
 def test_finite_knows_every_number_system() -> None:
     """Balls ask themselves, fractions always are, floats as usual."""
-    objects = np.array([Fraction(10) ** 400, flint.arb("nan"), 1.5, math.inf], dtype=object)
+    large = flint.arb(10) ** 400  # finite, and no double
+    objects = np.array([Fraction(10) ** 400, flint.arb("nan"), 1.5, math.inf, large], dtype=object)
 
-    assert finite(objects).tolist() == [True, False, True, False]
+    assert finite(objects).tolist() == [True, False, True, False, True]
     assert finite(np.array([1.0, math.nan])).tolist() == [True, False]
 
 

@@ -233,10 +233,10 @@ class Run:
 
     def _same(self, session: Session, do: Any, verdict: str, other: str) -> None:
         """Do something that may change nothing of what is shown."""
-        before = session.shown
-        if (place := differing(before, self._call(do))) is not None:
-            raise self._failed(verdict, f"{place} is {other}")
+        before, after = session.shown, self._call(do)
         self._refuse(session.fault)
+        if (place := differing(before, after)) is not None:
+            raise self._failed(verdict, f"{place} is {other}")
 
     def _refuse(self, fault: Fault | None) -> None:
         if fault is not None:

@@ -31,6 +31,14 @@ class Lent:
             for layer, x in layers.items() if isinstance(x, (np.ndarray, np.generic))
         ]
 
+    def lost(self, read: Mapping[str, Mapping[str, Any]]) -> tuple[str, str] | None:
+        """Return slot and layer of the first array that is read as another than it was lent."""
+        for slot, layer, _, was in self._copies:
+            back = read.get(slot, {}).get(layer)
+            if back is not None and not np.array_equal(np.asarray(back, dtype=was.dtype), was):
+                return slot, layer
+        return None
+
     def changed(self) -> tuple[str, str] | None:
         """Return slot and layer of the first array that is another now."""
         for slot, layer, x, was in self._copies:

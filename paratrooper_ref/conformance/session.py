@@ -107,8 +107,9 @@ class Session:
         params = self._params.given["theta"]
         self.handle = backend.start(start.spec, params, self._state.given or None)
         self.read()
-        _refuse_losses(self._found, self._params.tables, ())
-        _refuse_losses(self._found, self._state.tables, start.unread)
+        seen = {slot: x for slot, x in self._found.items() if slot not in start.unread}
+        if place := self._params.lost(seen) or self._state.lost(seen):
+            raise Fault(LOSES, f"{place[0]} of layer {place[1]!r} is read back as another")
 
     @property
     def hides(self) -> bool:
@@ -196,16 +197,6 @@ def _cast(layers: Mapping[str, Array], profile: Profile, slot: str) -> dict[str,
 
 def _array(x: Any, profile: Profile, slot: str) -> Array:
     return np.array(x, dtype=container(profile, slot))
-
-
-def _refuse_losses(read: Slots, given: Mapping[str, Any], unread: tuple[str, ...]) -> None:
-    for slot, layers in given.items():
-        if slot in unread or not isinstance(layers, Mapping):
-            continue
-        for layer, x in layers.items():
-            back = read.get(slot, {}).get(layer)
-            if back is not None and not np.array_equal(np.asarray(back, dtype=x.dtype), x):
-                raise Fault(LOSES, f"{slot} of layer {layer!r} is read back as another")
 
 
 def _shown(read: Slots, start: Start, profile: Profile) -> Shown:

@@ -245,6 +245,9 @@ def test_an_addition_that_flushes_may_lose_its_operands_and_its_sum() -> None:
     array = some((2.0**-127, 0.0), (2.0**-128, 0.0), format=FLUSHING)
     small = sum(abs(x) for x in array.value)
     assert array.total().error[0] >= 3 * tiny >= small
+    for n in (2, 3, 8):
+        many = some(*[(2.0**-130, 2.0**-140)] * n, format=FLUSHING).total()
+        assert many.error[0] == near(3 * (n - 1) * tiny + n * 2.0**-140, rel=1e-4)
     assert some((0.0, 0.0), (0.0, 0.0), format=FLUSHING).total().error[0] == 0
     assert some((1.0, 0.0), (1.0, 0.0), format=FLOAT32).total().error[0] < tiny + 2.0**-22
     for x in (one(0.5), one(0.5, format=FLUSHING)):
@@ -303,6 +306,10 @@ def test_a_high_power_is_bounded_however_it_is_made() -> None:
     base, n = 0.999, 1000
     off = one(base, 1e-6) ** n
     assert off.error == near(n * (base + 2e-6) ** (n - 1) * 1e-6, rel=1e-6)
+    assert (one(-base, 1e-6) ** n).error == off.error
+    coarse = one(0.5, 0.25, Format("coarse", 4, -20)) ** 2  # 1/8 for two roundings, of up to 3/4
+    passed = 2 * (0.5 + 2 * 0.25) * 0.25
+    assert coarse.error == near(passed + math.expm1(0.125) * (0.25 + 3 * passed), rel=1e-5)
     assert (base + 2e-6) ** n - (base + 1e-6) ** n <= off.error
     assert ((one(3.0, 0.5) ** 1).value, (one(3.0, 0.5) ** 1).error) == (3.0, 0.5)
     # Arrays always are multiplied out.

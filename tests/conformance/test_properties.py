@@ -232,7 +232,7 @@ def test_a_synchronisation_that_layers_should_not_share_is_found(shared: str, li
     """Layers have periods and step sizes of their own, now and then."""
     with pytest.raises(AssertionError, match=f"first departs: {line}"):
         examine(
-            SharesHyper(shared=shared), "ranger", settings=some(1000), replays="/nowhere/at/all"
+            SharesHyper(shared=shared), "ranger", settings=some(2000), replays="/nowhere/at/all"
         )
 
 
@@ -270,9 +270,9 @@ def test_optimizers_that_share_a_state_are_found(tmp_path: Path) -> None:
 
 
 class Fades(ReferenceBackend):
-    """A backend that shows less each time."""
+    """A backend that shows less each time; at first what there is, if nothing is said."""
 
-    left = 1.0
+    left = 2.0
 
     def read(self, handle: Any) -> Any:
         """Show what is left."""
@@ -355,11 +355,16 @@ def test_a_step_that_departs_says_so_first() -> None:
 
 
 def test_reading_changes_nothing() -> None:
-    """What is read twice is the same, or the verdict says so."""
+    """What is read twice is the same, or the verdict says so; and at first it is as given."""
+    begun = State(params={"w": np.ones(1)}, u={"w": np.zeros(1)})
     run = Run(Fades(), SGD().spec)
-    run.start(State(params={"w": np.ones(1)}, u={"w": np.zeros(1)}))
+    run.start(begun)
     with pytest.raises(Failed, match="loses its state: theta of layer 'w' is another"):
         run.read()
+    faded = Fades()
+    faded.left = 1.0
+    with pytest.raises(Failed, match="loses its state: theta of layer 'w' is read back as another"):
+        Run(faded, SGD().spec).start(begun)
 
 
 class Forgets(ReferenceBackend):
