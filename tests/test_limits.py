@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import flint
 import numpy as np
 import pytest
 
@@ -293,3 +294,22 @@ def test_learning_rate_zero_moves_the_moments_alone() -> None:
         )
         moved = any(np.any(x != 0) for s in ("m", "u") for x in (getattr(after, s) or {}).values())
         assert moved == (inner != pr.LARS())
+
+
+def test_scalars_and_zeros_are_of_the_layers_own_number_system() -> None:
+    """In balls: moments begin at 0, and what is formed of t is a ball."""
+    adam = pr.Adam()
+    state = adam.init({"x": np.array([flint.arb(1), flint.arb(2)], dtype=object)})
+    assert [type(m) for m in state.slot("m")["x"]] == [flint.arb, flint.arb]
+    assert all(m == 0 for m in state.slot("m")["x"])
+    _, lines = adam.step(state, {"x": np.array([flint.arb(1), flint.arb(2)], dtype=object)})
+    assert type(lines["x"]["beta1_t"]) is flint.arb
+    assert lines["x"]["beta1_t"].overlaps(flint.arb(0.9))
+
+
+def test_a_batch_is_warned_of_if_one_of_its_rows_never_moves() -> None:
+    """Though others do."""
+    optimizer = pr.Paratrooper(beta2=0.5)
+    state = optimizer.init({"x": np.ones((2, 1))}, batch_axes=1)
+    with pytest.warns(UserWarning, match="never"):
+        optimizer.step(state, {"x": np.array([[2.0**-6], [2.0**6]])})

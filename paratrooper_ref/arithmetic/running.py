@@ -104,7 +104,6 @@ class Format:
         unit = np.maximum(exponent - self.precision, self.least)
         with np.errstate(all="ignore"):
             nearest = np.ldexp(np.rint(np.ldexp(x, -unit)), unit)
-            nearest = np.where(np.isfinite(x), nearest, x)
             nearest = np.where(abs(nearest) > self.largest, np.copysign(np.inf, x), nearest)
         return nearest if nearest.ndim else float(nearest)
 
@@ -296,12 +295,11 @@ class Running:
             units = max(units, LIBM_ROUNDINGS * unit + of_logarithm)
         # |b'^n - b^n| <= n (|value| + 2 error)^(n-1) |b' - b|
         slope = n * _power(abs(self.value) + 2 * self.error, n - 1)
-        if units > MOST_UNITS or not (math.isfinite(slope) and math.isfinite(value)):
+        if units > MOST_UNITS or not math.isfinite(slope):
             return Running(value, math.inf, self.format)
         passed = slope * self.error
         # (1 + u)^k <= exp(k u), of what b' is raised to, whose logarithm is another too.
         passed += math.expm1(units) * (abs(value) + 3 * passed)
-        passed *= 1 + n * 2.0**-50  # powers are formed in doubles too
         return self._rounded(value, passed, n, roundings=0.0)  # each product may underflow
 
     def sqrt(self) -> Running:

@@ -38,6 +38,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "optimizers/lift.py": (
         "golden:sgd,lookahead,paratrooper", "tests/test_known_answers.py", "tests/test_limits.py",
         "tests/test_refusals.py", "tests/test_running.py", "tests/test_properties.py",
+        "tests/conformance/test_bounds.py",
     ),
     "arithmetic/running.py": (
         "tests/conformance/test_bounds.py", "tests/test_running.py", "golden:sgd,lamb",
@@ -48,7 +49,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "arithmetic/scalar.py": (
         "golden:sgd,radam,paratrooper", "tests/test_known_answers.py", "tests/test_arithmetic.py",
-        "tests/test_running.py", "tests/test_limits.py",
+        "tests/test_running.py", "tests/test_limits.py", "tests/conformance/test_bounds.py",
     ),
     "golden/bounds.py": (
         "tests/conformance/test_bounds.py", "golden:sgd,lamb", "tests/conformance/test_judge.py",
@@ -64,6 +65,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "conformance/session.py": (SESSION, GATE),
     "conformance/step.py": (SESSION, GATE, "tests/conformance/test_loop.py"),
     "conformance/adapted.py": (GATE, "tests/conformance/test_kit.py"),
+    "conformance/corners.py": (GATE, "tests/conformance/test_kernel_backend.py"),
     "conformance/gate.py": (f"{GATE} -k 'not ({OF_THE_KIT})'", EXPECTED),
     "conformance/dialect.py": (GATE,),
     "conformance/habits.py": ("tests/conformance/test_habits.py",),
