@@ -76,7 +76,7 @@ class Format:
 
     @cached_property
     def tiny(self) -> float:
-        """What an underflowing operation may lose; and its bound, which is made of doubles."""
+        """What an underflowing operation may lose; and its bound, of doubles in few operations."""
         lost = math.ldexp(1, self.least + self.precision - 1 if self.flushes else self.least - 1)
         return lost + 8 * math.ldexp(1, -1074)
 

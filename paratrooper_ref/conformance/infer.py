@@ -355,6 +355,7 @@ def _narrowest(steps: Sequence[_Step], slot: str, declared: Profile) -> str:
 
 
 def _levels(base: Profile) -> dict[str, tuple[Any, ...]]:
+    """Return the levels of each fact, in the order in which facts are tried: forms first."""
     accumulate = ACCUMULATE[base.dtype]
     return {"forms": FACTS["forms"], "accumulate": accumulate, **FACTS}
 

@@ -154,6 +154,7 @@ class KernelBackend:
         for layer, g in grads.items():
             if g is None:
                 continue
+            # Functions may name it for any algorithm: whoever has no trust ratio is told True.
             hyper = {"adapt": True} | optimizer.hyper(layer)
             hyper |= {"t": t, "lr": optimizer.rate(lr, layer)}
             if warmup is not None:

@@ -239,6 +239,7 @@ class _Grid:
         near = (0, -8, -4, -6, -10, -7, -12, 0, -8, -4)
         far = (6, -20, 14, -40, 30, self.least // 2, self.least)
         held = [s for s in (*near, *far) if self.least <= self.unit(s) and s <= self.top]
+        # Of a square of 8 bits each, and of 1 - beta2 times it, the last bits may not vanish.
         found = [s for s in held if not squares or 2 * self.unit(s) - 24 >= self.least]
         return found or [0]
 

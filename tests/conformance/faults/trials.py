@@ -36,7 +36,7 @@ class Trial:
     runs, quiet : tuple of str
         Runs that have to show it, and runs that must not.
     lines : tuple of str
-        One of them departs first, where it departs.
+        What departs first: one of them wherever it departs, and each somewhere.
     elsewhere : str
         The verdict on the cases that do not have to show it.
     """
