@@ -321,11 +321,11 @@ def _kozistr() -> Iterator[Row]:
             ),
             documented="RAdam and Lookahead; a step of SGD before rectification only if "
                        "degenerated_to_sgd is set",
-            known=(_OWN, *(Known(
+            known=tuple(Known(
                 cases=cases, verdict="departs", departure="kozistr_ranger_uphill",
                 why="before rectification, and with degenerated_to_sgd off, which is the "
                     "default, it goes uphill",
-            ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*"))), **of,
+            ) for cases in ("ranger/switch-*-none-*", "ranger/sync-waiting-*")), **of,
         )
         third = (
             "the third version of the paper: no bias correction; decay in the update where "
