@@ -31,9 +31,9 @@ from paratrooper_ref.conformance.bounds import lines, stored
 from paratrooper_ref.golden.bounds import MARGIN, excess, margins, running
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.golden.document import Value
-from paratrooper_ref.optimizers import SGD, Adam, Paratrooper, RAdam, State
+from paratrooper_ref.optimizers import SGD, Adam, Lookahead, Paratrooper, RAdam, State
 from paratrooper_ref.optimizers.lift import evaluated
-from paratrooper_ref.variants import VARIANTS
+from paratrooper_ref.variants import VARIANTS, changed
 
 REL = 1e-9  # what a bound is stretched by is 2**-40 a time
 FLUSHING = Format("float32, flushed", 24, -149, 128, flushes=True)
@@ -491,6 +491,30 @@ def test_a_first_batch_is_asked_in_this_arithmetic_too() -> None:
         assert bool(model["small"].all()) is (warmup == "momentum")
     found = evaluated(optimizer, start, {"w": None}, None, lambda layer, slot, x: Running(x))
     assert found == ({}, {})
+
+
+def test_a_first_batch_has_constants_as_they_are_formed() -> None:
+    """In the arrays' dtype its h is off by what that makes of the betas."""
+    optimizer = Paratrooper()
+    start, grads = optimizer.init({"w": np.ones(2)}), {"w": np.ones(2)}
+    double, single = (
+        lines(optimizer, start, grads, None, Profile(scalars=scalars))[""]["h"]
+        for scalars in ("float64", "array")
+    )
+    assert single.error > 2 * double.error > 0
+
+
+def test_forms_may_ask_for_the_weights_before_a_step() -> None:
+    """With their error, and in plain arithmetic too."""
+    optimizer = Lookahead(inner=SGD(lr=0.25), k=1, alpha=0.5)
+    start, grads = optimizer.init({"w": np.array([1.0, 3.0])}), {"w": np.array([1.0, 2.0])}
+    errors = {"w": {"theta": np.array([0.0, 0.5])}}
+    found = lines(optimizer, start, grads, None, Profile(), errors=errors)["w"]["theta"]
+    assert 0 < found.error[0] < 2.0**-20
+    assert found.error[1] >= 0.5
+    updated = changed(optimizer, VARIANTS["lookahead.by_update"])
+    state, _ = updated.step(start, grads)
+    assert state.params["w"].tolist() == found.value.tolist() == [0.875, 2.75]
 
 
 def test_scalars_are_formed_with_a_bound() -> None:

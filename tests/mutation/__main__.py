@@ -27,6 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from paratrooper_ref.files import replacing
 from tests.mutation.mutate import Mutant, mutants
 from tests.mutation.page import SURVIVED, TIMEOUT, page
 from tests.mutation.survivors import explanation, read
@@ -167,9 +168,10 @@ class Results(dict[str, str]):
         self.path = path
 
     def save(self) -> None:
-        """Write the file."""
+        """Write the file, whole or not at all."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.write_text(json.dumps(self, indent=0, sort_keys=True) + "\n", "utf-8")
+        with replacing(self.path) as opened:
+            opened.write(json.dumps(self, indent=0, sort_keys=True).encode() + b"\n")
 
 
 def key(file: str, mutant: Mutant) -> str:
