@@ -274,7 +274,7 @@ def test_c_conforms(tmp_path: Path, dtype: str, flags: tuple[str, ...]) -> None:
         assert report.ok, str(report)
         assert unasked(report) <= {"has no reload"}
         assert report.worst is not None
-        assert report.worst.share > 0.5  # the bound has no room to spare
+        assert report.worst.share > 0.4  # of all orders of evaluation the worst: little to spare
         if flags != CHECKED:
             return
         pid = pid_of(backend)
