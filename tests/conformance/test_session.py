@@ -5,13 +5,13 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend
-from paratrooper_ref.conformance.session import container
+from paratrooper_ref.conformance.session import Session, Start, container, differing
 from paratrooper_ref.conformance.step import Question, look, take
 from paratrooper_ref.conformance.verdict import GRADIENT, INPUT, Fault
 from paratrooper_ref.optimizers import SGD, Adam, State
@@ -328,3 +328,82 @@ def test_a_mapping_may_be_given_back_as_it_was() -> None:
 
     assert look(Meddling(copies), frozen())[1] is None
     assert look(Meddling(lambda *_: None), frozen())[1] is None
+
+
+# ------------------------------------------------------------------ what goes on
+
+
+def begun(backend: ReferenceBackend) -> Session:
+    """Return a session of Adam from a state."""
+    return Session(backend, question())
+
+
+def test_parameters_that_are_read_back_as_others_are_lost() -> None:
+    """Though the state is not."""
+    class Other(ReferenceBackend):
+        def read(self, handle: Any) -> Any:
+            found: Any = super().read(handle)
+            return found | {"theta": {k: x + 1 for k, x in found["theta"].items()}}
+
+    with pytest.raises(Fault, match="theta of layer 'w' is read back as another"):
+        begun(Other("float32"))
+
+
+def test_what_is_not_shown_is_hidden_unless_nothing_reads_it() -> None:
+    """In any layer; a backend may show more."""
+    class Some(ReferenceBackend):
+        shows: ClassVar[tuple[str, ...]] = ("theta", "m", "v")
+
+        def read(self, handle: Any) -> Any:
+            found: Any = super().read(handle)
+            return {slot: x for slot, x in found.items() if slot in self.shows}
+
+    assert not begun(Some("float32")).hides
+    session = begun(Some("float32"))
+    session.step({"w": np.ones(2)}, 0.5)  # and lines besides
+    assert not session.hides
+    for shows in (("theta", "m"), ("theta",)):
+        few = Some("float32")
+        few.shows = shows  # type: ignore[misc]
+        assert begun(few).hides
+    state = State(params={"w": np.ones(2)}, t=1, u={"w": np.zeros(2)})
+    for momentum, hides in ((0.0, False), (0.5, True)):
+        spec = SGD(momentum=momentum).spec
+        few = Some("float32")
+        few.shows = ("theta",)  # type: ignore[misc]
+        assert Session(few, Start(spec=spec, state=state, slots=("u",))).hides is hides
+
+
+def test_a_session_goes_on_with_what_is_loaded() -> None:
+    class Loads(ReferenceBackend):
+        loaded = 0
+
+        def reload(self, handle: Any) -> Any:
+            self.loaded += 1
+            return super().reload(handle)
+
+    backend = Loads("float32")
+    session = begun(backend)
+    before, handle = session.shown, session.handle
+    assert differing(before, session.reload()) is None
+    assert (backend.loaded, session.handle is handle) == (1, False)
+
+
+def test_the_first_fault_is_kept() -> None:
+    """What is changed in a later step is no other one."""
+    backend = Odd(input="m")
+    session = Session(backend, question())
+    session.step({"w": np.ones(2)}, 0.5)
+    first = session.fault
+    assert first is not None
+    backend.odd = {}
+    session.step({"w": np.ones(2)}, 0.5)
+    assert session.fault is first
+
+
+def test_shown_numbers_differ_by_their_bits_and_lines_do_not_count() -> None:
+    one = {"w": {"theta": np.zeros(2), "m": np.ones(2), "update": np.zeros(2)}}
+    assert differing(one, {"w": {**one["w"], "update": np.ones(2)}}) is None
+    assert differing(one, {"w": {**one["w"], "m": np.array([1.0, 2.0])}}) == "m of layer 'w'"
+    assert differing(one, {"w": {**one["w"], "theta": -np.zeros(2)}}) == "theta of layer 'w'"
+    assert differing(one, {"w": {"theta": np.zeros(2)}}) == "m of layer 'w'"
