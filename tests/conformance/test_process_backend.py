@@ -273,8 +273,12 @@ def test_c_conforms(tmp_path: Path, dtype: str, flags: tuple[str, ...]) -> None:
         report = check(backend, "paratrooper")
         assert report.ok, str(report)
         assert unasked(report) <= {"has no reload"}
-        assert report.worst is not None
-        assert report.worst.share > 0.4  # of all orders of evaluation the worst: little to spare
+        # Written as published it is within the bound of that order, which has no room to spare.
+        profile = backend.profile.but(forms=False)
+        published = check(backend, "paratrooper", runs=False, profile=profile)
+        assert published.ok, str(published)
+        assert published.worst is not None
+        assert published.worst.share > 0.9
         if flags != CHECKED:
             return
         pid = pid_of(backend)
