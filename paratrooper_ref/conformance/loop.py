@@ -474,10 +474,12 @@ class _Check:
         departure = judge.first_departure(
             optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown, off
         ) or Departure(at=off)
-        few = [step.taken for step in held[-LAST:] if step.taken is not None]
-        found = attribute.explained(few, self.profile)
-        if like := remembered([step.taken for step in held if step.taken], self.profile):
-            found = attribute.Explained([like])
+        steps = [step.taken for step in held if step.taken is not None]
+        like = remembered(steps, self.profile)
+        found = (
+            attribute.Explained([like]) if like
+            else attribute.explained(steps[-LAST:], self.profile)
+        )
         said = [str(departure.at), *(f"explained if {constant}" for constant in found.constants)]
         return self._run(
             DEPARTS, departure=departure, detail="; ".join(said), besides=besides,
