@@ -20,8 +20,8 @@ seen where is in docs/variants-seen.csv. A *variant* is a line of a rule (or of 
 stands somewhere else: a *dialect* is another published choice, a *bug* is wrong, a *form* is
 equal in real numbers to the published line, or to that of a dialect, and has other roundings. A
 *fault* is no line: it is in how an implementation keeps its state, treats what it is given, or
-tells layers apart. "A mutant" is known of no library, and there to be caught all the same. Which
-case sees which variant, and how clearly, is in [kill-matrix.md](kill-matrix.md).
+tells layers apart. "A mutant" is known of no library, and there to be caught all the same: its
+link is to where the line that it breaks is published. Which case sees which variant, and how clearly, is in [kill-matrix.md](kill-matrix.md).
 """
 
 def page() -> str:
@@ -113,7 +113,10 @@ def row(v: Variant) -> tuple[str, ...]:
     """Return the row of a variant."""
     changes = "<br>".join(f"{code(was)}<br>→ {code(line)}" for was, line in v.changes)
     kind = v.kind if v.of is None else f"{v.kind} of a line of `{v.of.name}`"
-    return (f"`{v.name}`", kind, ", ".join(v.rules), changes, linked(v.seen, v.link))
+    seen = linked(v.seen, v.link)
+    if not v.link:
+        seen += f"; the line is that of {linked(*v.published)}"
+    return (f"`{v.name}`", kind, ", ".join(v.rules), changes, seen)
 
 
 def code(line: str) -> str:

@@ -41,6 +41,7 @@ from paratrooper_ref.variants import (
     rewritten,
     table,
 )
+from paratrooper_ref.variants.published import PUBLISHED as SOURCES
 from paratrooper_ref.variants.variant import Kind, names_of_changes, source_of
 from tests.helpers import (
     FAMILY,
@@ -204,6 +205,17 @@ def test_an_entry_is_well_formed(variant: Variant) -> None:
     assert page is None or page[1], "a link goes to an issue or a file, not to a front page"
     assert (variant.kind == "bug") or "mutant" not in variant.seen
     assert variant.link or "mutant" in variant.seen or variant.kind == "form"
+    said, link = variant.where
+    assert said.startswith(variant.seen)
+    assert re.fullmatch(r"https://[a-z0-9.]+(/[\w.-]+)*", link), "each leads somewhere"
+    assert variant.link in ("", link)
+    assert variant.link or variant.published.title in said, "it says what the link is of"
+
+
+def test_every_rule_is_published_somewhere() -> None:
+    """The sources are those of the rules that there are, of schedules too."""
+    entries = (*VARIANTS.values(), *SCHEDULE_VARIANTS.values())
+    assert set(SOURCES) == {rule for variant in entries for rule in variant.rules}
 
 
 def test_no_two_entries_are_the_same() -> None:

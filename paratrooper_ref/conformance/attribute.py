@@ -211,7 +211,7 @@ def _like(hypothesis: Hypothesis, worst: float) -> Like:
         kind=" and ".join(dict.fromkeys("edit" if v.seen == EDIT else v.kind for v in hypothesis)),
         misfit=worst, tags=tuple(tags), was=first.was,
         line="\n".join(v.line for v in hypothesis),
-        seen="; ".join(v.seen for v in hypothesis), link=first.link,
+        seen="; ".join(v.where[0] for v in hypothesis), link=first.where[1],
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Running, joined
+from paratrooper_ref.conformance.alike import alike
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.optimizers import Optimizer, State
 from paratrooper_ref.optimizers.lift import evaluated
@@ -55,6 +56,10 @@ def lines(
     """
     format, off = profile.format, errors or {}
     last = ""
+    asked = state, grads
+    one = alike(optimizer, state, grads, off) if hear is None else None
+    if one is not None:
+        asked, off = (one.state, one.grads), one.errors
 
     def number(layer: str, slot: str, x: Floats) -> Running:
         error = off.get(layer, {}).get(slot)
@@ -73,13 +78,13 @@ def lines(
 
     try:
         found, model = evaluated(
-            listening(optimizer, profile.forms), state, grads, lr, number,
+            listening(optimizer, profile.forms), *asked, lr, number,
             profile.kind(guesses=guesses), told,
         )
     except Undecided as error:
         msg = f"{last}{error}"
         raise type(error)(msg) from None
-    return {**found, "": model}
+    return {**(found if one is None else one.apart(found)), "": model}
 
 
 def stored(x: Running, profile: Profile, slot: str) -> Running:

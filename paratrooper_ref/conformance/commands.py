@@ -308,7 +308,7 @@ def _variants(args: argparse.Namespace) -> int:
         print(f"{v.name}  {v.kind}  of {', '.join(v.rules)}")
         for was, line in v.changes:
             print(f"    - {_indented(was)}\n    + {_indented(line) or '(left out)'}")
-        print(f"    {v.seen}{f'  {v.link}' if v.link else ''}")
+        print(f"    {'  '.join(v.where)}")
     for f in faults:
         print(f"{f.name}  fault\n    {f.what}\n    {f.seen}{f'  {f.link}' if f.link else ''}")
     whole = len(VARIANTS) + len(SCHEDULE_VARIANTS) + len(FAULTS)
@@ -324,5 +324,5 @@ def _row(variant: Variant) -> dict[str, Any]:
     return {
         "name": variant.name, "kind": variant.kind, "rules": list(variant.rules),
         "changes": [{"was": was, "line": line} for was, line in variant.changes],
-        "seen": variant.seen, "link": variant.link,
+        "seen": variant.seen, "link": variant.link, "published": variant.published._asdict(),
     }

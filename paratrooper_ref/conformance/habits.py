@@ -82,6 +82,11 @@ class Habit:
         """Where that can be read."""
         return FAULTS[self.name].link
 
+    @property
+    def where(self) -> tuple[str, str]:
+        """Where it is or was: in words, and a link."""
+        return self.seen, self.link
+
 
 def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
     """Yield the habits that these optimizers may show."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -45,7 +46,7 @@ class Start:
     state: State
     slots: tuple[str, ...]
 
-    @property
+    @cached_property
     def unread(self) -> tuple[str, ...]:
         """The slots that no step reads: a buffer where momentum is 0 may be kept, or left."""
         return unread(optimizer_of(self.spec), self.state.params)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from paratrooper_ref.arithmetic.running import REFERENCE, Running
+from paratrooper_ref.conformance.alike import alike
 from paratrooper_ref.golden.bounds import after
 from paratrooper_ref.golden.document import Golden, Step
 from paratrooper_ref.optimizers import Optimizer, State
@@ -50,12 +51,18 @@ def computed(
     ``errors`` tell by layer and slot how far the inputs are.
     """
     off = errors or {}
+    asked = state, grads
+    one = alike(optimizer, state, grads, off)
+    if one is not None:
+        asked, off = (one.state, one.grads), one.errors
 
     def number(layer: str, slot: str, x: Floats) -> Running:
         error = off.get(layer, {}).get(slot)
         return Running(x, 0.0 if error is None else np.reshape(error, x.shape), REFERENCE)
 
-    names, _ = evaluated(optimizer, state, grads, lr, number)
+    names, _ = evaluated(optimizer, *asked, lr, number)
+    if one is not None:
+        names = one.apart(names)
     found: dict[str, dict[str, Number]] = {}
     for layer in state.params:
         found[layer] = {}

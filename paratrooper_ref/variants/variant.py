@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from paratrooper_ref import arithmetic
 from paratrooper_ref.optimizers.optimizer import Optimizer
+from paratrooper_ref.variants.published import PUBLISHED, Source
 
 BEFORE = "before"  # the weights from before the step: forms may ask for them
 _WITH = " with "
@@ -50,7 +51,7 @@ class Variant:
     kind : {"bug", "dialect", "form"}
         Wrong; another published choice; equal in real numbers, with other roundings.
     seen, link : str
-        Where it is or was, and where that can be read.
+        Where it is or was, and where that can be read; no link where it is known of no code.
     also : tuple of (was, line)
         Further lines, for a variant that no single line can say.
     of : Variant, optional
@@ -66,6 +67,18 @@ class Variant:
     link: str = ""
     also: tuple[tuple[str, str], ...] = ()
     of: Variant | None = None
+
+    @property
+    def published(self) -> Source:
+        """Where the line that it departs from can be read."""
+        return PUBLISHED[self.rules[0]]
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """Where it has been seen, or else where its line is published: in words, and a link."""
+        if self.link:
+            return self.seen, self.link
+        return f"{self.seen}; the line is that of {self.published.title}", self.published.link
 
     @property
     def changes(self) -> tuple[tuple[str, str], ...]:
