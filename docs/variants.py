@@ -21,7 +21,8 @@ stands somewhere else: a *dialect* is another published choice, a *bug* is wrong
 equal in real numbers to the published line, or to that of a dialect, and has other roundings. A
 *fault* is no line: it is in how an implementation keeps its state, treats what it is given, or
 tells layers apart. "A mutant" is known of no library, and there to be caught all the same: its
-link is to where the line that it breaks is published. Which case sees which variant, and how clearly, is in [kill-matrix.md](kill-matrix.md).
+link is to where the line that it breaks is published. Which case sees which variant, and how
+clearly, is in [kill-matrix.md](kill-matrix.md).
 """
 
 def page() -> str:
