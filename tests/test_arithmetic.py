@@ -29,6 +29,7 @@ from paratrooper_ref.arithmetic import (
     unless_zero,
 )
 from paratrooper_ref.arithmetic.ball import Ball, Unbounded
+from paratrooper_ref.arithmetic.running import FLOAT32, FLOAT64, Formed
 
 Array = np.ndarray[Any, np.dtype[Any]]
 doubles = st.floats(allow_nan=False, allow_infinity=False)
@@ -216,6 +217,58 @@ def test_equal_numbers_that_no_digits_part_are_undecided() -> None:
         with pytest.raises(Undecided, match="is not decided by 32768 bits"):
             compare(two, 2)
     assert two > 2 - exact(2.0**-900)
+
+
+def test_bits_are_added_until_it_is_decided() -> None:
+    """What 25000 bits tell apart is told apart; a divisor that seems to be 0 at first is none."""
+    tiny = exact(0.5) ** 25_000
+
+    assert 1 + tiny > 1
+    assert float(1 / ((exact(0.5) ** 300 + 1) - 1)) == 2.0**300
+
+
+def test_equal_expressions_are_one_object() -> None:
+    """What one layer has evaluated the next one looks up, however much lies between."""
+
+    def polynomial() -> Scalar:
+        x, p = exact(0.1), exact(0)
+        for k in range(50):
+            p = p * x + k
+        return p
+
+    assert polynomial() is polynomial()
+    assert polynomial() is not polynomial() + 1
+
+
+def test_a_scalar_shows_its_expression() -> None:
+    """A number is shown as it is, an operation by its name."""
+    assert repr((exact(3) + exact(0.5)).sqrt() - 1) == "sub(sqrt(add(3, 0.5)), 1)"
+
+
+def test_integers_of_numpy_become_those_of_python() -> None:
+    """Whichever of two equal integers comes first, its powers have all their bits."""
+    one = scalar(EXACT, np.int64(3_037_000_501))
+
+    assert type(one.args[0]) is int
+    assert (one * one) / 1 > 2.0**63
+
+
+def test_an_exact_scalar_of_several_forms_is_the_first() -> None:
+    """Real numbers have no roundings, so forms are one; also inside of what is done with them."""
+    formed = Formed(FLOAT32, FLOAT64)
+    x = scalar(formed, 3)
+    found = EXACT.like(formed.joined(x / 7, x * (1 / scalar(formed, 7)), x / 8) + x)
+
+    assert found is exact(3) / 7 + exact(3)
+    assert EXACT.joined(exact(3), exact(4)) is exact(3)
+
+
+def test_naive_scalars_beyond_their_dtype() -> None:
+    """What overflows stays infinite, in its powers too; of several forms the first counts."""
+    half = kind("array", np.dtype(np.float16))
+
+    assert float(scalar(half, 1e6) ** 2) == math.inf
+    assert float(half.joined(scalar(half, 0.1), scalar(half, 0.3))) == float(np.float16(0.1))
 
 
 def test_a_scalar_meets_each_number_system_in_its_own_way() -> None:

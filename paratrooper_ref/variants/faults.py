@@ -113,7 +113,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="state.ignored",
             what="starts anew, whatever state it is given",
-            seen="a mutant",
+            seen="OpenNMT-py: the optimizer is made anew after its state was loaded",
+            link="https://github.com/OpenNMT/OpenNMT-py/issues/617",
             check="loses its state",
             where="steps after the first",
         ),
@@ -128,7 +129,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="state.bfloat16",
             what="keeps its moments in bfloat16, and shows them in the declared dtype",
-            seen="a mutant",
+            seen="torchdistx' AnyPrecisionAdamW, by default",
+            link="https://github.com/pytorch/torchdistx/pull/52",
             check="departs",
         ),
         Fault(
@@ -197,7 +199,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="count.common",
             what="counts the steps of all that it has ever been asked",
-            seen="a mutant",
+            seen="Qiskit's ADAM: moments begin anew with each problem, the count does not",
+            link="https://github.com/qiskit-community/qiskit-aqua/pull/1016",
             check="keeps state",
         ),
         # Saving and loading.
@@ -270,7 +273,11 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="layers.vectors_not_decayed",
             what="has no decay for layers of one axis, whatever it is told",
-            seen="a mutant: code that leaves biases and gains out",
+            seen="pytorch_optimizer's LARS, after MAE's",
+            link=(
+                "https://github.com/kozistr/pytorch_optimizer/blob/7a076d2/pytorch_optimizer/"
+                "optimizer/lars.py"
+            ),
             check="departs",
             where="layers of one axis or none",
         ),
@@ -293,7 +300,11 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="layers.joined",
             what="takes the norms of all layers together for one trust ratio",
-            seen="a mutant that Keras's golden for LAMB does not see",
+            seen="Keras-contrib's LARS; Keras's golden for LAMB does not see it",
+            link=(
+                "https://github.com/keras-team/keras-contrib/blob/3fc5ef7/keras_contrib/"
+                "optimizers/lars.py"
+            ),
             check="departs",
             where="trust ratios, and two layers or more",
         ),
@@ -314,7 +325,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="frozen.decays",
             what="takes no gradient for a gradient of 0: moments and decay go on",
-            seen="a mutant; functional optimizers that are handed zeros",
+            seen="Muon's AdamW; functional optimizers that are handed zeros",
+            link="https://github.com/KellerJordan/Muon/issues/54",
             check="departs",
             where="frozen layers",
         ),
@@ -380,7 +392,13 @@ FAULTS: Final[dict[str, Fault]] = {
             seen="a mutant: a kernel that writes nothing",
             check="departs",
         ),
-        Fault(name="answer.identity", what="does nothing", seen="a mutant", check="departs"),
+        Fault(
+            name="answer.identity",
+            what="does nothing",
+            seen="Lightning Bolts' LARS: add for add_",
+            link="https://github.com/Lightning-Universe/lightning-bolts/issues/154",
+            check="departs",
+        ),
         Fault(
             name="answer.stale",
             what="shows what the step before has left",
@@ -396,7 +414,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="answer.nan",
             what="shows a number that is none",
-            seen="a mutant",
+            seen="Holocron's Lamb at first: 0 times infinity where an update is 0",
+            link="https://github.com/frgfm/Holocron/blob/c52d1c8/holocron/optim/lamb.py",
             check="not finite",
         ),
         Fault(
@@ -409,7 +428,8 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="answer.raises",
             what="raises an exception, exits, or skips the test it is asked in",
-            seen="a mutant: a backend without its GPU",
+            seen="bitsandbytes' LARS: missing from the table of its kernels",
+            link="https://github.com/bitsandbytes-foundation/bitsandbytes/issues/1810",
             check="raises",
         ),
         Fault(
@@ -433,13 +453,15 @@ FAULTS: Final[dict[str, Fault]] = {
         Fault(
             name="answer.shape",
             what="shows arrays of another shape",
-            seen="a mutant",
+            seen="biases - grad, which broadcasts",
+            link="https://github.com/jimfleming/differentiation/issues/1",
             check="wrong shape",
         ),
         Fault(
             name="answer.dtype",
             what="shows another dtype than the declared one",
-            seen="a mutant",
+            seen="JAX's adam, flax's, MLX's: a scalar of another dtype promotes the weights",
+            link="https://github.com/jax-ml/jax/issues/4827",
             check="wrong dtype",
         ),
     )

@@ -105,7 +105,8 @@ BUGS_AND_DIALECTS: Final = (
         was="update = lr * direction",
         line="update = direction",
         kind="bug",
-        seen="a mutant",
+        seen="BrainPy's Adadelta until 2026",
+        link="https://github.com/brainpy/BrainPy/blob/73a54b3/brainpy/optim/optimizer.py",
     ),
     Variant(
         name="step.lr_twice",
@@ -178,12 +179,22 @@ BUGS_AND_DIALECTS: Final = (
         link="https://github.com/kozistr/pytorch_optimizer/issues/516",
     ),
     Variant(
+        name="sgd.momentum_on_gradient",
+        rules=("sgd",),
+        was=BUFFER,
+        line="u = regularized if t == 1 else u + momentum * regularized",
+        kind="bug",
+        seen="AiDotNet: the factor is on the other term, and the buffer never decays",
+        link="https://github.com/ooples/AiDotNet/issues/2008",
+    ),
+    Variant(
         name="sgd.dampening_ignored",
         rules=("sgd",),
         was=BUFFER,
         line="u = regularized if t == 1 else momentum * u + regularized",
         kind="bug",
-        seen="a mutant",
+        seen="bitsandbytes: no kernel reads it",
+        link="https://github.com/bitsandbytes-foundation/bitsandbytes/pull/2085",
     ),
     Variant(
         name="sgd.dampening_first",
@@ -225,7 +236,8 @@ BUGS_AND_DIALECTS: Final = (
         was="direction = regularized + momentum * u if nesterov else u",
         line="direction = u",
         kind="bug",
-        seen="a mutant",
+        seen="bitsandbytes: never asked; BrainPy's MomentumNesterov until 2026",
+        link="https://github.com/bitsandbytes-foundation/bitsandbytes/pull/2085",
     ),
     # The moments, of the gradient with L2 and of the gradient as it is.
     Variant(
@@ -365,7 +377,8 @@ BUGS_AND_DIALECTS: Final = (
         was="beta1_t = beta1**t",
         line="beta1_t = beta1 ** max(1, t - 1)",
         kind="bug",
-        seen="a mutant: the count goes up too late",
+        seen="pytorch_optimizer's RAdam until 2022: its first step is none",
+        link="https://github.com/kozistr/pytorch_optimizer/blob/93813cb/pytorch_optimizer/radam.py",
     ),
     Variant(
         name="adam.beta2_power_behind",
@@ -467,8 +480,9 @@ BUGS_AND_DIALECTS: Final = (
         rules=_MOMENTS,
         was="m_hat = m / (1 - beta1_t)",
         line="m_hat = m",
-        kind="bug",
-        seen="a mutant; in RAdam its momentum steps",
+        kind="dialect",
+        seen="pytorch_optimizer's adam_debias; in RAdam its momentum steps",
+        link=f"{_KOZISTR}/radam.py",
     ),
     Variant(
         name="adam.v_uncorrected",
@@ -485,6 +499,26 @@ BUGS_AND_DIALECTS: Final = (
         line="v_hat = v / (1 - beta2_t) / (1 - beta2_t)",
         kind="bug",
         seen="a mutant",
+    ),
+    Variant(
+        name="adam.corrections_of_first_step",
+        rules=_CORRECTED,
+        was="beta1_t = beta1**t",
+        line="beta1_t = beta1",
+        also=(("beta2_t = beta2**t", "beta2_t = beta2"),),
+        kind="bug",
+        seen="OLMo-core's SkipStepAdamW until 2025: the count never goes up",
+        link="https://github.com/allenai/OLMo-core/pull/317",
+    ),
+    Variant(
+        name="adam.corrections_multiplied",
+        rules=_CORRECTED,
+        was="m_hat = m / (1 - beta1_t)",
+        line="m_hat = m * (1 - beta1_t)",
+        also=(("v_hat = v / (1 - beta2_t)", "v_hat = v * (1 - beta2_t)"),),
+        kind="bug",
+        seen="ConvNetJS",
+        link="https://github.com/karpathy/convnetjs/pull/70",
     ),
     Variant(
         name="adam.eps_floor",
@@ -785,6 +819,17 @@ BUGS_AND_DIALECTS: Final = (
         seen="a mutant",
     ),
     Variant(
+        name="radam.rectification_unrooted",
+        rules=_RECTIFIED,
+        was=_RECTIFICATION,
+        line=(
+            "rectification = (rho - 4) * (rho - 2) * rho_inf"
+            " / ((rho_inf - 4) * (rho_inf - 2) * rho)"
+        ),
+        kind="bug",
+        seen="a mutant",
+    ),
+    Variant(
         name="radam.rho_inf_unshifted",
         rules=_RECTIFIED,
         was="rho_inf = 2 / (1 - beta2) - 1",
@@ -805,8 +850,19 @@ BUGS_AND_DIALECTS: Final = (
         rules=_RECTIFIED,
         was="bias_correction = sqrt(1 - beta2_t) / (1 - beta1_t)",
         line="bias_correction = sqrt(1 - beta2_t)",
+        kind="dialect",
+        seen="pytorch_optimizer's adam_debias",
+        link=f"{_KOZISTR}/radam.py",
+    ),
+    Variant(
+        name="radam.uncorrected",
+        rules=_RECTIFIED,
+        was="bias_correction = sqrt(1 - beta2_t) / (1 - beta1_t)",
+        line="bias_correction = 1",
+        also=(("m_hat = m / (1 - beta1_t)", "m_hat = m"),),
         kind="bug",
-        seen="a mutant",
+        seen="Holocron's RAdam at first",
+        link="https://github.com/frgfm/Holocron/blob/527ba21/holocron/optim/radam.py",
     ),
     Variant(
         name="radam.v_uncorrected",
@@ -953,7 +1009,11 @@ BUGS_AND_DIALECTS: Final = (
         was="if not adapt:",
         line="if True:",
         kind="bug",
-        seen="a mutant",
+        seen="AiDotNet.Tensors' CUDA kernel takes no norm",
+        link=(
+            "https://github.com/ooples/AiDotNet.Tensors/blob/5bb07dd/src/AiDotNet.Tensors/"
+            "Engines/DirectGpu/CUDA/Kernels/CudaOptimizerKernels.cs"
+        ),
     ),
     Variant(
         name="lars.skips_without_decay",
@@ -1023,7 +1083,8 @@ BUGS_AND_DIALECTS: Final = (
         was=_RATIO_2017,
         line="ratio = unless_zero(weight_norm / (norm(g) + eps), weight_norm, norm(g))",
         kind="bug",
-        seen="a mutant",
+        seen="pytorch_optimizer, after MAE's: decay is added behind the ratio",
+        link=f"{_KOZISTR}/lars.py",
     ),
     Variant(
         name="lars.eps_ignored",
@@ -1034,7 +1095,8 @@ BUGS_AND_DIALECTS: Final = (
             " weight_norm, direction_norm)"
         ),
         kind="bug",
-        seen="a mutant",
+        seen="AiDotNet.Tensors' fused LARS until 2026",
+        link="https://github.com/ooples/AiDotNet.Tensors/pull/955",
     ),
     Variant(
         name="lars.ratio_inverted",
@@ -1380,7 +1442,11 @@ BUGS_AND_DIALECTS: Final = (
         was="ratio = unless_zero(phi / direction_norm, weight_norm, direction_norm)",
         line="ratio = unless_zero(phi / (direction_norm + eps), weight_norm, direction_norm)",
         kind="bug",
-        seen="a mutant: eps against a division by 0, there too",
+        seen="tt-metal's reference, pytorch_optimizer",
+        link=(
+            "https://github.com/tenstorrent/tt-metal/blob/4c74579/tests/tt_eager/"
+            "python_api_testing/sweep_tests/reference_optimizer/lamb_optimizer_kernel.py"
+        ),
     ),
     Variant(
         name="lamb.norms_absolute",
@@ -1756,7 +1822,11 @@ BUGS_AND_DIALECTS: Final = (
         was="theta = slow",
         line="",
         kind="bug",
-        seen="a mutant: the fast weights do not go back",
+        seen="QuantML: a method that the step does not call copies them back",
+        link=(
+            "https://github.com/SritejBommaraju/quantmllibrary/blob/11eb8ec/quantml/optim/"
+            "lookahead.py"
+        ),
     ),
     Variant(
         name="lookahead.slow_stays",

@@ -160,16 +160,18 @@ IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
 
 LATER: Final = frozenset(
     {
-        "adam.beta2_bfloat16", "adam.betas_float32", "adam.count_ahead", "adam.eps_floor",
-        "adam.m_stale", "adam.stored_corrected", "adam.v_corrected_twice", "adamw.betas_float32",
+        "adam.beta2_bfloat16", "adam.betas_float32", "adam.corrections_multiplied",
+        "adam.corrections_of_first_step", "adam.count_ahead", "adam.eps_floor", "adam.m_stale",
+        "adam.stored_corrected", "adam.v_corrected_twice", "adamw.betas_float32",
         "adamw.decay_rate_twice", "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
         "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed", "lamb.eps_in_ratio",
         "lamb.gradient_clipped_by_layer", "lamb.kozistr", "lamb.norms_absolute",
-        "lars.decay_decoupled", "lars_2017.ratio_at_most_1", "lars_2019.ratio_at_most_1",
-        "lars.gradient_norm_decides", "lars.jettify", "lars.timm", "lars.update_clipped",
+        "lars.decay_decoupled", "lars.gradient_norm_decides", "lars.jettify", "lars.timm",
+        "lars.update_clipped", "lars_2017.ratio_at_most_1", "lars_2019.ratio_at_most_1",
         "lookahead.one_step_late", "lookahead.waits", "radam.count_ahead", "radam.count_stops",
-        "radam.counts_twice", "radam.stored_corrected", "radamw.decay_rate_twice",
-        "rangerlars.over9000_float32", "sgd.decay_without_lr",
+        "radam.counts_twice", "radam.rectification_unrooted", "radam.stored_corrected",
+        "radam.uncorrected", "radamw.decay_rate_twice", "rangerlars.over9000_float32",
+        "sgd.decay_without_lr", "sgd.momentum_on_gradient",
     }
 )
 """Variants that are younger than the corpus 1.0.0, which no pattern claims: a claim is part of a
