@@ -280,6 +280,8 @@ def test_a_scalar_meets_each_number_system_in_its_own_way() -> None:
     assert (third * fractions)[0] == Fraction(1, 21)
     assert (fractions / third)[0] == Fraction(3, 7)
     assert (third - arbs)[0].overlaps(flint.arb(-2) / 3)
+    naive = scalar(kind("array", np.dtype(np.float32)), 0.999)
+    assert (naive * fractions)[0] == Fraction(float(np.float32(0.999))) / 7
     assert (third * np.ones(1, np.float32)).dtype == np.float32
     with pytest.raises(TypeError, match="takes a sqrt, and Fraction has none"):
         exact(2).sqrt() * fractions

@@ -69,7 +69,7 @@ def lines(
         def line(name: str, first: Any, *others: Any) -> Any:
             nonlocal last
             last = f"after {name} of layer {layer!r}, "
-            value = joined(first, *others) if others else first
+            value = joined(first, *others)
             if name in STORED and isinstance(value, Running):
                 value = stored(value, profile, name)
             return value if hear is None else hear(layer, name, value)

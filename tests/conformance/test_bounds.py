@@ -606,6 +606,25 @@ def test_a_margin_is_how_far_a_variant_is_away_where_it_shows() -> None:
     assert margin("adam/no-eps-decimal") < 1
 
 
+def test_margins_look_no_further_than_is_enough() -> None:
+    """Steps are looked at until all variants are away enough, in the format that sees least."""
+    corpus = Corpus()
+    golden = corpus.load(corpus.manifest().cases["adam/plain-decimal"])
+    late = VARIANTS["adam.beta2_power_behind"]  # right at the first step
+    at_once = VARIANTS["adam.v_uncorrected"]
+    first = replace(golden, steps=golden.steps[:1])
+
+    least = margins(first, [late])[late.name]
+    assert least < 1
+    assert margins(golden, [late])[late.name] > MARGIN
+    assert margins(golden, [late], enough=least)[late.name] == least
+    both = margins(golden, [late, at_once], enough=1.0)
+    assert both[late.name] > 1
+    assert both[at_once.name] <= margins(golden, [at_once])[at_once.name]
+    one, two = (margins(golden, [late], (format,))[late.name] for format in (FLOAT64, FLOAT32))
+    assert margins(golden, [late])[late.name] == min(one, two) < max(one, two)
+
+
 def test_an_excess_is_of_numbers_in_the_order_of_the_layer() -> None:
     wanted = Value(np.array([1.0, 2.0]), np.zeros(2))
     got, error = np.array([[1.5], [2.0]]), np.array([[0.25], [0.125]])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from paratrooper_ref.arithmetic.running import FLOAT32, REFERENCE, Running
 from paratrooper_ref.conformance import Profile
 from paratrooper_ref.conformance.bounds import lines
-from paratrooper_ref.conformance.judge import first_departure, shares
+from paratrooper_ref.conformance.judge import _Hearing, first_departure, shares
 from paratrooper_ref.conformance.verdict import Share
 from paratrooper_ref.conformance.wanted import Number, computed, distance, proved, share
 from paratrooper_ref.golden.corpus import Corpus
@@ -384,3 +385,14 @@ def _followed(golden: Golden, step: Step) -> None:
             off = first_departure(*given, got | {layer: tagged | {tag: wrong}})
             assert off is not None, tag
             assert (off.at.layer, off.at.tag) == (layer, tag)
+
+
+def test_a_line_at_its_bound_has_not_departed() -> None:
+    """An error of the bound itself is allowed; the next double is not."""
+    hearing = _Hearing(1, Profile(dtype="float32"), {}, Counter())
+    at = Share(t=1, layer="w", tag="m", share=1.0, got=2.0, wanted=1.0)
+    hearing.heard["w"] = [at]
+
+    assert hearing.departure(None) is None
+    hearing.heard["w"] = [replace(at, share=math.nextafter(1, 2))]
+    assert hearing.departure(None) is not None

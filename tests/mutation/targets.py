@@ -61,6 +61,7 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "conformance/wanted.py": COMPARED,
     "conformance/judge.py": COMPARED,
     "conformance/bounds.py": COMPARED,
+    "conformance/alike.py": ("tests/conformance/test_alike.py",),
     "conformance/lent.py": (SESSION, GATE),
     "conformance/session.py": (SESSION, GATE),
     "conformance/step.py": (SESSION, GATE, "tests/conformance/test_loop.py"),
