@@ -16,20 +16,25 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from importlib import resources
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.conformance import bounds
+from paratrooper_ref.conformance.measured import (
+    PACKAGE,
+    Findings,
+    Given,
+    Measured,
+    Progress,
+    decided,
+    loaded,
+)
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.wanted import Wanted, computed, proved
-from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import MARGIN, excess
 from paratrooper_ref.golden.corpus import Corpus
@@ -45,7 +50,6 @@ from paratrooper_ref.variants.schedules import fits
 
 FORMAT: Final = "paratrooper-ref kill matrix 1"
 FILE: Final = "kill.json"
-PACKAGE: Final = "paratrooper_ref.conformance"
 PROFILES: Final = {"float32": Profile(dtype="float32"), "float64": Profile(dtype="float64")}
 UNSEEN: Final = -1
 ENDLESS: Final = 2000
@@ -56,7 +60,6 @@ LEFT: Final[dict[str, str]] = {}
 """Variants that no core case kills, and why."""
 
 Margins = dict[str, dict[str, float]]
-Progress = Callable[[int, int], object]
 
 
 @dataclass(frozen=True)
@@ -93,25 +96,18 @@ class Matrix:
         return {**self.variants, **self.schedules}
 
 
-@dataclass
-class Found:
+class Found(Findings[Matrix]):
     """What `verify` or `update` has found."""
 
-    matrix: Matrix
-    errors: list[str] = field(default_factory=list)
-    file: str = ""
+    @property
+    def matrix(self) -> Matrix:
+        """The matrix as it is now."""
+        return self.table
 
     @property
-    def holds(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.errors
-
-    @property
-    def exit_code(self) -> int:
-        """0 if it holds, 1 if not, 3 if there was nothing to kill or nothing to kill it with."""
-        if not self.matrix.rows or not any(r.seen["float32"] for r in self.matrix.rows.values()):
-            return 3
-        return int(not self.holds)
+    def is_empty(self) -> bool:
+        """Whether there was nothing to kill or nothing to kill it with."""
+        return not any(row.seen["float32"] for row in self.matrix.rows.values())
 
     def to_json(self) -> dict[str, Any]:
         """Return this as plain data."""
@@ -131,7 +127,7 @@ class Found:
     def __str__(self) -> str:
         rows = self.matrix.rows
         killed = [name for name, row in rows.items() if row.killers()]
-        said = [*self.errors]
+        said = []
         if killed:
             weak = min(killed, key=lambda name: rows[name].best("float32")[1])
             case, k = rows[weak].best("float32")
@@ -140,10 +136,8 @@ class Found:
                 f"{len(LEFT)} are left with a reason; the least visible in float32 is {weak}, "
                 f"{shown(k)} bounds away in {case}"
             )
-        if self.file:
-            said.append(f"written to {self.file}")
-        said.append("the kill matrix is whole" if self.holds else "the kill matrix does not hold")
-        return "\n".join(said)
+        ends = "the kill matrix is whole" if self.holds else "the kill matrix does not hold"
+        return f"{self.told(*said)}\n{ends}"
 
 
 def shown(k: int) -> str:
@@ -224,16 +218,8 @@ def digest(variant: Variant) -> str:
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
-@lru_cache(maxsize=2)
-def _corpus(folder: Path) -> tuple[Corpus, Any]:
-    corpus = Corpus(folder)
-    return corpus, corpus.manifest()
-
-
 def _of_case(job: tuple[Path, str]) -> Margins:
-    folder, name = job
-    corpus, manifest = _corpus(folder)
-    golden = corpus.load(manifest.cases[name])
+    golden = loaded(*job)
     return of_rules(golden, VARIANTS.values()) | of_schedule(golden, SCHEDULE_VARIANTS.values())
 
 
@@ -252,7 +238,7 @@ def of_rules(golden: Golden, variants: Iterable[Variant]) -> Margins:
             allowed = {
                 profile: found
                 for profile, declared in PROFILES.items()
-                if (found := _bounds(optimizer, given, declared)) is not None
+                if (found := decided(optimizer, given, declared)) is not None
             }
             wanted = proved(golden, step) if dialect is None else computed(optimizer, *given)
             for variant, other in others.items():
@@ -262,7 +248,7 @@ def of_rules(golden: Golden, variants: Iterable[Variant]) -> Margins:
 
 
 def _away(
-    other: Optimizer, variant: Variant, given: tuple[Any, Any, Any], wanted: Wanted,
+    other: Optimizer, variant: Variant, given: Given, wanted: Wanted,
     allowed: Mapping[str, bounds.Lines],
 ) -> dict[str, float]:
     """Return by profile how many bounds a step of a variant is away from what is wanted."""
@@ -281,13 +267,6 @@ def _away(
         )
         for profile, lines in allowed.items()
     }
-
-
-def _bounds(optimizer: Any, given: tuple[Any, Any, Any], profile: Profile) -> Any:
-    try:
-        return bounds.lines(optimizer, *given, profile)
-    except Undecided:
-        return None  # an honest backend may take either branch here: nothing is a mistake
 
 
 def of_schedule(golden: Golden, variants: Iterable[Variant]) -> Margins:
@@ -317,11 +296,6 @@ def _rates(
 
 
 # --------------------------------------------------------------------------- the file
-
-
-def shipped() -> Path:
-    """Return the file that comes with the package."""
-    return Path(str(resources.files(PACKAGE) / "data" / FILE))
 
 
 def dump(matrix: Matrix) -> bytes:
@@ -371,18 +345,6 @@ def parse(written: bytes, file: str = FILE) -> Matrix:
             for kind in ("variants", "schedules", "forms")
         ),
     )
-
-
-def load(file: Path | None = None) -> Matrix:
-    """Read a matrix, by default the one that comes with the package.
-
-    Raises
-    ------
-    GoldenError
-        If it cannot be read, or is damaged.
-    """
-    path = shipped() if file is None else file
-    return parse(text.load(path, path.name), path.name)
 
 
 # --------------------------------------------------------------------------- what has to hold
@@ -439,29 +401,8 @@ def _apart(name: str, old: Row, new: Row) -> Iterator[str]:
                 return
 
 
-def verify(
-    progress: Progress | None = None, *, corpus: Corpus | None = None, file: Path | None = None,
-    jobs: int = 2,
-) -> Found:
-    """Measure the matrix again and hold the stored one to it.
-
-    Raises
-    ------
-    GoldenError
-        If the stored matrix or the corpus is damaged.
-    """
-    stored = load(file)
-    now = measured(Corpus() if corpus is None else corpus, jobs=jobs, progress=progress)
-    return Found(now, [*defects(now), *differences(stored, now)])
-
-
-def update(
-    file: Path | None = None, progress: Progress | None = None, *, corpus: Corpus | None = None,
-    jobs: int = 2,
-) -> Found:
-    """Measure the matrix and write it, by default where the package has it."""
-    now = measured(Corpus() if corpus is None else corpus, jobs=jobs, progress=progress)
-    path = shipped() if file is None else file
-    with replacing(path) as opened:
-        opened.write(dump(now))
-    return Found(now, list(defects(now)), str(path))
+MATRIX: Final = Measured(
+    FILE, parse=parse, dump=dump, measured=measured, defects=defects, differences=differences,
+    found=Found,
+)
+shipped, load, verify, update = MATRIX.shipped, MATRIX.load, MATRIX.verify, MATRIX.update

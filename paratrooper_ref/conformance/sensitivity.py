@@ -11,19 +11,24 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields, replace
 from functools import lru_cache
-from importlib import resources
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from paratrooper_ref.arithmetic import Undecided
-from paratrooper_ref.conformance import bounds
+from paratrooper_ref.conformance.measured import (
+    PACKAGE,
+    Findings,
+    Given,
+    Measured,
+    Progress,
+    decided,
+    loaded,
+)
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import after, excess
 from paratrooper_ref.golden.corpus import Corpus
@@ -38,7 +43,6 @@ from paratrooper_ref.variants.variant import compiled, source_of, with_argument,
 
 FORMAT: Final = "paratrooper-ref sensitivity 1"
 FILE: Final = "sensitivity.json"
-PACKAGE: Final = "paratrooper_ref.conformance"
 PROFILES: Final = {name: Profile(dtype=name) for name in ("float64", "float32", "bfloat16")}
 CERTAIN: Final = 3.0  # bounds: one is the double evaluation's, one the backend's own
 NEVER: Final = 0  # not even a change by half of it shows
@@ -52,9 +56,6 @@ ERRORS: Final = (ArithmeticError, ValueError)
 
 LEFT: Final[dict[str, str]] = {}
 """Constants whose change in the seventh digit no core case shows in float64, and why."""
-
-Progress = Callable[[int, int], object]
-Step = tuple[Any, Any, float]
 
 
 class Constant(NamedTuple):
@@ -188,7 +189,7 @@ class Wrong:
         if constant.place >= 0:
             self.optimizer, self.value = _asking(golden.optimizer, constant)
 
-    def step(self, step: Step, change: float) -> Any:
+    def step(self, step: Given, change: float) -> Any:
         """Return the lines of a step in which the constant is off by a relative change."""
         state, grads, lr = step
         optimizer, told = self.optimizer, None
@@ -298,33 +299,19 @@ class Table:
 @dataclass(frozen=True)
 class _Prepared:
     golden: Golden
-    given: tuple[Step, ...]
+    given: tuple[Given, ...]
     allowed: Mapping[str, tuple[Any, ...]]  # by profile, for each step the bounds or None
-
-
-@lru_cache(maxsize=2)
-def _corpus(folder: Path) -> tuple[Corpus, Any]:
-    corpus = Corpus(folder)
-    return corpus, corpus.manifest()
 
 
 @lru_cache(maxsize=64)
 def _prepared(folder: Path, name: str) -> _Prepared:
-    corpus, manifest = _corpus(folder)
-    golden = corpus.load(manifest.cases[name])
+    golden = loaded(folder, name)
     given = tuple((golden.state(s), golden.gradients(s), s.lr) for s in golden.steps)
     allowed = {
-        profile: tuple(_bounds(golden.optimizer, step, declared) for step in given)
+        profile: tuple(decided(golden.optimizer, step, declared) for step in given)
         for profile, declared in PROFILES.items()
     }
     return _Prepared(golden, given, allowed)
-
-
-def _bounds(optimizer: Optimizer, step: Step, profile: Profile) -> Any:
-    try:
-        return bounds.lines(optimizer, *step, profile)
-    except Undecided:
-        return None
 
 
 def margin(of: _Prepared, wrong: Wrong, change: float, profiles: Iterable[str]) -> dict[str, float]:
@@ -442,11 +429,6 @@ def digest() -> str:
 # --------------------------------------------------------------------------- the file
 
 
-def shipped() -> Path:
-    """Return the file that comes with the package."""
-    return Path(str(resources.files(PACKAGE) / "data" / FILE))
-
-
 def dump(table: Table) -> bytes:
     """Return the canonical bytes of a table."""
     return text.write(
@@ -479,38 +461,20 @@ def parse(written: bytes, file: str = FILE) -> Table:
     return Table(found["corpus"], found["rules"], rows)
 
 
-def load(file: Path | None = None) -> Table:
-    """Read a table, by default the one that comes with the package.
-
-    Raises
-    ------
-    GoldenError
-        If it cannot be read, or is damaged.
-    """
-    path = shipped() if file is None else file
-    return parse(text.load(path, path.name), path.name)
-
-
 # --------------------------------------------------------------------------- what has to hold
 
 
-@dataclass
-class Found:
+class Found(Findings[Table]):
     """What `verify` or `update` has found."""
 
-    table: Table
-    errors: list[str] = field(default_factory=list)
-    file: str = ""
-
     @property
-    def exit_code(self) -> int:
-        """0 if it holds, 1 if not, 3 if there was nothing to look at."""
-        return int(bool(self.errors)) if self.table.rows else 3
+    def is_empty(self) -> bool:
+        """Whether there was no constant to look at."""
+        return not self.table.rows
 
     def __str__(self) -> str:
-        ends = f"{len(self.table.rows)} constants, {len(LEFT)} left with a reason"
-        said = [*self.errors, ends, *([f"written to {self.file}"] if self.file else [])]
-        return "\n".join([*said, "it holds" if self.exit_code == 0 else "it does not hold"])
+        said = self.told(f"{len(self.table.rows)} constants, {len(LEFT)} left with a reason")
+        return f"{said}\n{'it holds' if self.exit_code == 0 else 'it does not hold'}"
 
 
 def defects(table: Table) -> Iterator[str]:
@@ -551,29 +515,8 @@ def differences(stored: Table, now: Table) -> Iterator[str]:
             yield f"{name} is {now.rows[name].seen}, and {FILE} says {stored.rows[name].seen}"
 
 
-def verify(
-    progress: Progress | None = None, *, corpus: Corpus | None = None, file: Path | None = None,
-    jobs: int = 2,
-) -> Found:
-    """Measure the table again and hold the stored one to it.
-
-    Raises
-    ------
-    GoldenError
-        If the stored table or the corpus is damaged.
-    """
-    stored = load(file)
-    now = measured(Corpus() if corpus is None else corpus, jobs=jobs, progress=progress)
-    return Found(now, [*defects(now), *differences(stored, now)])
-
-
-def update(
-    file: Path | None = None, progress: Progress | None = None, *, corpus: Corpus | None = None,
-    jobs: int = 2,
-) -> Found:
-    """Measure the table and write it, by default where the package has it."""
-    now = measured(Corpus() if corpus is None else corpus, jobs=jobs, progress=progress)
-    path = shipped() if file is None else file
-    with replacing(path) as opened:
-        opened.write(dump(now))
-    return Found(now, list(defects(now)), str(path))
+TABLE: Final = Measured(
+    FILE, parse=parse, dump=dump, measured=measured, defects=defects, differences=differences,
+    found=Found,
+)
+shipped, load, verify, update = TABLE.shipped, TABLE.load, TABLE.verify, TABLE.update

@@ -13,6 +13,7 @@ import pytest
 from paratrooper_ref.arithmetic.running import FLOAT32
 from paratrooper_ref.conformance import kill
 from paratrooper_ref.conformance.kill import ENDLESS, LEFT, PROFILES, UNSEEN, Matrix, Row
+from paratrooper_ref.conformance.measured import PACKAGE
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.bounds import MARGIN, margins
 from paratrooper_ref.golden.corpus import Corpus
@@ -229,7 +230,7 @@ def test_a_damaged_file_is_refused(content: Mapping[str, Any], said: str) -> Non
 def test_the_schema_is_one() -> None:
     """The package jsonschema takes it, and takes what is shipped."""
     jsonschema = pytest.importorskip("jsonschema")
-    whole = json.loads(schema_text("kill", kill.PACKAGE))
+    whole = json.loads(schema_text("kill", PACKAGE))
     jsonschema.Draft202012Validator.check_schema(whole)
     jsonschema.Draft202012Validator(whole).validate(plain())
 
@@ -240,14 +241,12 @@ def test_nothing_is_left() -> None:
     assert all(row.killers() for row in STORED.rows.values())
 
 
-def test_update_writes_what_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_update_writes_what_is_measured(tmp_path: Path) -> None:
     """Whole, and where it is told to."""
-    monkeypatch.setattr(kill, "measured", lambda corpus, **_: STORED)
-    found = kill.update(tmp_path / "kill.json")
+    found = replace(kill.MATRIX, measured=lambda corpus, **_: STORED).update(tmp_path / "kill.json")
     assert found.holds
     assert (tmp_path / "kill.json").read_bytes() == kill.shipped().read_bytes()
     assert found.to_json()["variants"]["adam.eps_hat"]["killed by"] > 10
     without = with_row("variants", "adam.eps_hat", None)
-    monkeypatch.setattr(kill, "measured", lambda corpus, **_: without)
-    said = kill.verify().errors
+    said = replace(kill.MATRIX, measured=lambda corpus, **_: without).verify().errors
     assert said == ["adam.eps_hat is in kill.json; rebuild it"]
