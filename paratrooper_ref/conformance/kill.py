@@ -137,7 +137,7 @@ class Found(Findings[Matrix]):
                 f"{shown(k)} bounds away in {case}"
             )
         ends = "the kill matrix is whole" if self.holds else "the kill matrix does not hold"
-        return f"{self.told(*said)}\n{ends}"
+        return self.told(said, ends)
 
 
 def shown(k: int) -> str:

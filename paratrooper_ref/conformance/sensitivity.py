@@ -473,8 +473,8 @@ class Found(Findings[Table]):
         return not self.table.rows
 
     def __str__(self) -> str:
-        said = self.told(f"{len(self.table.rows)} constants, {len(LEFT)} left with a reason")
-        return f"{said}\n{'it holds' if self.exit_code == 0 else 'it does not hold'}"
+        said = f"{len(self.table.rows)} constants, {len(LEFT)} left with a reason"
+        return self.told([said], "it holds" if self.exit_code == 0 else "it does not hold")
 
 
 def defects(table: Table) -> Iterator[str]:
