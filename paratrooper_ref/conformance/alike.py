@@ -55,13 +55,13 @@ class Alike:
 def alike(
     optimizer: Optimizer, state: State, grads: Mapping[str, Any], errors: Errors | None = None
 ) -> Alike | None:
-    """Return a step with fewer layers, or None where each has to be taken by itself.
+    """Return a step of one trajectory with fewer layers, or None where each is taken by itself.
 
     Layers without a gradient are left out, all but their errors.
     """
     moving = tuple(layer for layer, g in grads.items() if g is not None)
     undecided = state.warmup is None and optimizer.hyper().get("warmup") == "auto"
-    if undecided or state.batch_axes or not _by_element(optimizer):
+    if undecided or not _by_element(optimizer):
         return None
     groups = _groups(optimizer, moving)
     if len(groups) == len(moving):
@@ -118,6 +118,6 @@ def _groups(optimizer: Optimizer, layers: tuple[str, ...]) -> tuple[tuple[str, .
 
 
 def _part(value: Any, place: slice) -> Any:
-    if isinstance(value, Running) and isinstance(value.value, np.ndarray):
+    if isinstance(value, Running):  # of elements; what layers share are scalars
         return Running(value.value[place], value.error[place], value.format)
-    return value[place] if isinstance(value, np.ndarray) else value
+    return value

@@ -98,6 +98,7 @@ def test_layers_with_other_hyperparameters_stand_apart() -> None:
     assert found.places == {
         "a": ("a", slice(0, 6)), "b": ("b", slice(0, 4)), "c": ("a", slice(6, 7)),
     }
+    assert list(found.places) == list(PARAMS)  # in the order in which they were given
     assert alike(optimizer, optimizer.init(PARAMS), gradients("c")) is None  # each has its own
 
 
