@@ -96,19 +96,6 @@ def in_float32(path: str, **more: Any) -> Callable[[str], Any]:
     return make
 
 
-def of_groups(name: str) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """Return how a count that each group has of its own is read, and written."""
-
-    def read(optimizer: Any) -> int:
-        return int(optimizer.param_groups[0].get(name, 0))
-
-    def write(optimizer: Any, t: int) -> None:
-        for group in optimizer.param_groups:
-            group[name].fill_(t)
-
-    return read, write
-
-
 def tensors(dtype: str) -> Callable[[Any, str], Any]:
     """Return what makes a tensor of an array."""
     module = import_module("torch")

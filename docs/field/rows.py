@@ -400,10 +400,7 @@ def _optimi() -> Iterator[Row]:
         yield Row(
             name=f"optimi.{name}", algorithm=algorithm, dialect=dialect, known=known,
             options={k: str(v) for k, v in plain.items()},
-            make=adapters.torch(
-                f"optimi:{name}", options=plain, fixed=fixed,
-                state={"t": adapters.of_groups("step")},
-            ),
+            make=adapters.torch(f"optimi:{name}", options=plain, fixed=fixed),
             documented=papers, **of,
         )
     yield Row(
