@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from paratrooper_ref.conformance import kill, sensitivity
+from paratrooper_ref.conformance.constants import still
 from paratrooper_ref.golden.bounds import MARGIN
 from paratrooper_ref.progress import Bar
 from paratrooper_ref.variants import SCHEDULE_VARIANTS, VARIANTS
@@ -42,7 +43,7 @@ def page() -> str:
     matrix, table = kill.load(), sensitivity.load()
     return "\n".join([
         HEAD, summary(matrix) + "\n", variants(matrix), left(), forms(matrix),
-        SECOND, constants(table), still(),
+        SECOND, constants(table), no_small_changes(),
     ])
 
 
@@ -115,9 +116,9 @@ def constants(found: sensitivity.Table) -> str:
     return said + table(head, rows)
 
 
-def still() -> str:
+def no_small_changes() -> str:
     """Return the constants whose small changes show nowhere."""
-    rows = [(f"`{name}`", why) for name, why in sensitivity.still().items()]
+    rows = [(f"`{name}`", why) for name, why in still().items()]
     return "## What has no small changes\n\n" + table(("constant", "why"), rows)
 
 

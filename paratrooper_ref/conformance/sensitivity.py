@@ -12,13 +12,14 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import Field, dataclass, fields, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.conformance.constants import Suspect, Wrong, constants, rules, touches
 from paratrooper_ref.conformance.measured import (
     PACKAGE,
     Findings,
@@ -36,10 +37,7 @@ from paratrooper_ref.golden.document import Golden
 from paratrooper_ref.golden.error import GoldenError
 from paratrooper_ref.golden.schema import validate
 from paratrooper_ref.golden.workers import mapped
-from paratrooper_ref.optimizers import LARS, OPTIMIZERS, SGD, Lookahead, Optimizer
-from paratrooper_ref.optimizers.lift import Rule, evaluated
-from paratrooper_ref.optimizers.warmup import first_batch
-from paratrooper_ref.variants.variant import compiled, source_of, with_argument, with_rules
+from paratrooper_ref.variants.variant import source_of
 
 FORMAT: Final = "paratrooper-ref sensitivity 1"
 FILE: Final = "sensitivity.json"
@@ -50,230 +48,10 @@ MOST: Final = 52  # a change by less is none in a double
 TRIED: Final = (1, 20, 36)  # powers of two, for a first look: past every switch, and between
 BEST: Final = 2  # cases that are looked at closely, for each of them
 SEVENTH: Final = 24  # 2**-24 is less than a unit in the seventh digit
-GIVEN: Final = "literal"  # what a rule asks for in place of a number that is written in it
-
 ERRORS: Final = (ArithmeticError, ValueError)
 
 LEFT: Final[dict[str, str]] = {}
 """Constants whose change in the seventh digit no core case shows in float64, and why."""
-
-
-class Constant(NamedTuple):
-    """A number that may be wrong: a hyperparameter of an algorithm, or one written in a rule."""
-
-    where: str
-    what: str
-    place: int = -1  # among the numbers of the rule, in order; -1 for a hyperparameter
-    shown: str = ""
-
-    @property
-    def name(self) -> str:
-        """The constant's name in the table."""
-        return f"{self.where}.{self.what}"
-
-
-# --------------------------------------------------------------------------- what there is
-
-
-def constants() -> dict[str, Constant]:
-    """Return all constants whose small changes can show, by name."""
-    return {c.name: c for c in (*_hyper(), *_literals()) if c.name not in still()}
-
-
-@lru_cache
-def still() -> dict[str, str]:
-    """Return by name the constants whose small changes show nowhere, and why that is so."""
-    found = {}
-    for family in _family():
-        for declared in _own(family):
-            name = f"{family.algorithm}.{declared.name}"
-            if "least" in declared.metadata:
-                found[name] = "an integer"
-            elif "range" not in declared.metadata:
-                found[name] = "a word"
-            elif declared.name == "threshold":
-                found[name] = "a switch: between two values of rho nothing changes"
-    for rule in _rules():
-        for constant, why in _numbers(rule):
-            if rule is first_batch:
-                why = why or "of h, which moves nothing but the switch at 1/2"
-            if why:
-                found[constant.name] = why
-    return found
-
-
-def _family() -> list[Optimizer]:
-    return [f(inner=SGD()) if f is Lookahead else f() for f in OPTIMIZERS.values()]
-
-
-def _rules() -> list[Rule]:
-    made = [rule for opt in (*_family(), LARS(form="2019")) for rule in opt.stages()]
-    return [*dict.fromkeys(made), first_batch]
-
-
-def _own(optimizer: Optimizer) -> list[Field[Any]]:
-    return [f for f in fields(optimizer) if f.metadata]
-
-
-def _hyper() -> Iterator[Constant]:
-    for family in _family():
-        for declared in _own(family):
-            yield Constant(family.algorithm, declared.name)
-
-
-def _literals() -> Iterator[Constant]:
-    for rule in _rules():
-        for constant, _ in _numbers(rule):
-            yield constant
-
-
-def _numbers(rule: Rule) -> Iterator[tuple[Constant, str]]:
-    """Yield the numbers in a rule's lines, and why small changes of one show nowhere, or ""."""
-    counts: dict[str, int] = {}
-    for place, (node, line, why) in enumerate(_places(source_of(rule))):
-        tag = ast.unparse(line.targets[0]) if isinstance(line, ast.Assign) else "if"
-        counts[tag] = counts.get(tag, 0) + 1
-        shown = _marked(line, node)
-        yield Constant(f"rule {rule.__name__}", f"{tag}.{counts[tag]}", place, shown), why
-
-
-def _places(function: ast.FunctionDef) -> Iterator[tuple[ast.Constant, ast.stmt, str]]:
-    lines = [n for n in ast.walk(function) if isinstance(n, (ast.Assign, ast.If))]
-    for line in sorted(lines, key=lambda n: n.lineno):
-        root: ast.AST = line.value if isinstance(line, ast.Assign) else line.test
-        idle = _idle(root)
-        numbers = [
-            node for node in ast.walk(root)
-            if isinstance(node, ast.Constant) and type(node.value) in (int, float)
-        ]
-        for node in sorted(numbers, key=lambda n: (n.lineno, n.col_offset)):
-            decides = isinstance(line, ast.If)
-            yield node, line, idle.get(id(node), "a switch" if decides else "")
-
-
-def _idle(root: ast.AST) -> dict[int, str]:
-    """Return the parts of an expression that count nothing, and why."""
-    found: dict[int, str] = {}
-    for node in ast.walk(root):
-        part: ast.AST | None = None
-        if isinstance(node, ast.IfExp):
-            part, why = node.test, "a switch"
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "certainly":
-            part, why = node, "a switch"
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
-            part, why = node.right, "an exponent"
-        elif isinstance(node, ast.Subscript):
-            part, why = node.slice, "an index"
-        found |= {} if part is None else {id(inner): why for inner in ast.walk(part)}
-    return found
-
-
-def _marked(line: ast.stmt, node: ast.Constant) -> str:
-    """Return a line with one of its numbers marked."""
-    mark, value = "\0", node.value
-    node.value = mark
-    said = ast.unparse(line).partition(":\n")[0]
-    node.value = value
-    return said.replace(repr(mark), f"[{value!r}]")
-
-
-# --------------------------------------------------------------------------- what is wrong
-
-
-class Wrong:
-    """An optimizer in which one constant is wrong."""
-
-    def __init__(self, golden: Golden, constant: Constant) -> None:
-        self.golden, self.constant, self.optimizer = golden, constant, golden.optimizer
-        self.value = 0.0
-        if constant.place >= 0:
-            self.optimizer, self.value = _asking(golden.optimizer, constant)
-
-    def step(self, step: Given, change: float) -> Any:
-        """Return the lines of a step in which the constant is off by a relative change."""
-        state, grads, lr = step
-        optimizer, told = self.optimizer, None
-        if self.constant.place >= 0:
-            value = self.value * (1 + change)
-            told = lambda layer: {GIVEN: value}  # noqa: E731 - what every layer is told
-        elif self.constant.what == "lr":
-            lr *= 1 + change
-        else:
-            optimizer = scaled(optimizer, self.constant.what, change)
-        got, _ = evaluated(optimizer, state, grads, lr, lambda layer, slot, x: x, told=told)
-        return got
-
-
-def touches(golden: Golden, constant: Constant) -> bool:
-    """Return whether a case's optimizer has a constant, and it is not 0 there."""
-    optimizer = golden.optimizer
-    if constant.place >= 0:
-        name = constant.where.removeprefix("rule ")
-        return any(rule.__name__ == name for rule in optimizer.stages())
-    if optimizer.algorithm != constant.where:
-        return False
-    if constant.what == "lr":
-        return any(step.lr > 0 for step in golden.steps)
-    return scaled(optimizer, constant.what, 0.5) != optimizer
-
-
-def scaled(optimizer: Optimizer, name: str, change: float) -> Optimizer:
-    """Return the optimizer with a hyperparameter off by a relative change, in every layer.
-
-    Where a value would leave its range it is off to the other side.
-    """
-    (declared,) = (f for f in fields(optimizer) if f.name == name)
-    most = declared.metadata["range"]
-
-    def off(x: Any) -> Any:
-        if type(x) is not float or not np.isfinite(x):
-            return x
-        return x * (1 + change) if most.admits(x * (1 + change)) else x * (1 - change)
-
-    value = getattr(optimizer, name)
-    if name == "l2" and value is None:
-        value = optimizer.hyper()["weight_decay"]
-    layers = tuple(
-        (layer, tuple((k, off(x) if k == name else x) for k, x in own))
-        for layer, own in optimizer.layers
-    )
-    changes: dict[str, Any] = {name: off(value)}
-    return replace(optimizer, layers=layers, **changes)
-
-
-@lru_cache(maxsize=4096)
-def _asking(optimizer: Optimizer, constant: Constant) -> tuple[Optimizer, float]:
-    """Return an optimizer whose rule asks for the constant, and its value."""
-    name = constant.where.removeprefix("rule ")
-    stages, value = [], 0.0
-    for rule in optimizer.stages():
-        if rule.__name__ == name:
-            rule, value = _asked(rule, constant.place)
-        stages.append(rule)
-    return with_rules(optimizer, stages), value
-
-
-@lru_cache(maxsize=512)
-def _asked(rule: Rule, place: int) -> tuple[Rule, float]:
-    function = source_of(rule)
-    node, _, _ = list(_places(function))[place]
-    found = _Exchange(node)
-    function = found.visit(function)
-    with_argument(function, GIVEN)
-    value = node.value
-    assert isinstance(value, (int, float))
-    return compiled(function, rule, f"<{rule.__name__}, asking>"), float(value)
-
-
-class _Exchange(ast.NodeTransformer):
-    """Put a name in place of a number."""
-
-    def __init__(self, node: ast.Constant) -> None:
-        self.node = node
-
-    def visit_Constant(self, node: ast.Constant) -> ast.expr:
-        """Return the name for the one, and any other as it is."""
-        return ast.copy_location(ast.Name(GIVEN, ast.Load()), node) if node is self.node else node
 
 
 # --------------------------------------------------------------------------- measuring
@@ -355,7 +133,7 @@ def _close_look(job: tuple[Path, str, Mapping[str, tuple[str, ...]]]) -> dict[st
     return found
 
 
-def _least(of: _Prepared, constant: Constant, profile: str) -> int:
+def _least(of: _Prepared, constant: Suspect, profile: str) -> int:
     """Return the largest k so that 2**-k shows; found by bisection, and tried itself."""
     wrong = Wrong(of.golden, constant)
 
@@ -422,7 +200,7 @@ def _best(away: Mapping[str, list[dict[str, float]]]) -> dict[str, tuple[str, ..
 
 def digest() -> str:
     """Return a digest of the rules, so that a table is known to be of their text."""
-    said = "\n".join(ast.unparse(source_of(rule)) for rule in _rules())
+    said = "\n".join(ast.unparse(source_of(rule)) for rule in rules())
     return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from paratrooper_ref.conformance import sensitivity
+from paratrooper_ref.conformance.constants import Wrong, constants, scaled, still, touches
 from paratrooper_ref.conformance.sensitivity import CERTAIN, MOST, PROFILES, SEVENTH, Row, Table
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.corpus import Corpus, shipped
@@ -19,9 +20,9 @@ PARTS = 7
 
 def test_each_constant_is_there_or_is_still() -> None:
     """Every number of every optimizer and of every rule, by the sources of both."""
-    known = {*sensitivity.constants(), *sensitivity.still()}
-    assert set(STORED.rows) == set(sensitivity.constants())
-    assert not set(sensitivity.constants()) & set(sensitivity.still())
+    known = {*constants(), *still()}
+    assert set(STORED.rows) == set(constants())
+    assert not set(constants()) & set(still())
     for name in (
         "sgd.dampening", "lars.trust_coefficient", "lamb.norm_upper", "paratrooper.cap",
         "lookahead.alpha", "rule sgd.u.1", "rule radam.rho_inf.1", "rule lookahead.slow.1",
@@ -30,8 +31,8 @@ def test_each_constant_is_there_or_is_still() -> None:
         assert name in known
     assert STORED.rows["rule paratrooper.cap.1"].shown == "cap = [10] if scheduled else cap"
     assert STORED.rows["rule radam.rho_inf.2"].shown == "rho_inf = 2 / ([1] - beta2) - 1"
-    assert sensitivity.still()["rule first_batch.small.1"] == "a switch"
-    assert sensitivity.still()["paratrooper.k"] == "an integer"
+    assert still()["rule first_batch.small.1"] == "a switch"
+    assert still()["paratrooper.k"] == "an integer"
 
 
 def test_the_table_is_of_this_corpus_and_of_these_rules() -> None:
@@ -81,22 +82,21 @@ def test_a_hyperparameter_is_off_by_what_is_said(
     optimizer: Optimizer, name: str, value: object
 ) -> None:
     """To the side that is admitted; a word stays as it is."""
-    assert getattr(sensitivity.scaled(optimizer, name, 0.25), name) == value
+    assert getattr(scaled(optimizer, name, 0.25), name) == value
 
 
 def test_layers_are_off_too() -> None:
     """Their own values as well as those of all."""
     optimizer = AdamW(eps=1.0).for_layers({"b": {"eps": 2.0, "beta1": 0.5}})
-    off = sensitivity.scaled(optimizer, "eps", 0.5)
+    off = scaled(optimizer, "eps", 0.5)
     assert (off.hyper()["eps"], off.hyper("b")["eps"], off.hyper("b")["beta1"]) == (1.5, 3.0, 0.5)
 
 
 def test_a_number_in_a_rule_is_off_by_what_is_said() -> None:
     """Asked for in place of what is written, it gives the published step, or another."""
     golden = CORPUS.load(CORPUS.manifest().cases["adam/plain-dyadic"])
-    constant = sensitivity.constants()["rule adam.m.1"]
     of = sensitivity._prepared(shipped(), golden.case)
-    wrong = sensitivity.Wrong(golden, constant)
+    wrong = Wrong(golden, constants()["rule adam.m.1"])
     assert wrong.value == 1
     assert max(sensitivity.margin(of, wrong, 0.0, PROFILES).values()) < 1
     # (1 + c - beta1) g is off by c / (1 - beta1) of itself, 8 c here: float32 shows 2**-20 of it.
@@ -106,14 +106,14 @@ def test_a_number_in_a_rule_is_off_by_what_is_said() -> None:
 
 def test_where_a_constant_is_idle_nothing_is_asked() -> None:
     """A 0 has no relative change, and an optimizer that is another one no constant."""
-    constants = sensitivity.constants()
+    known = constants()
     plain = CORPUS.load(CORPUS.manifest().cases["adamw/plain-decimal"])
-    still = CORPUS.load(CORPUS.manifest().cases["adam/no-eps-decimal"])
-    assert sensitivity.touches(plain, constants["adamw.eps"])
-    assert not sensitivity.touches(plain, constants["adam.eps"])
-    assert not sensitivity.touches(still, constants["adam.eps"])
-    assert sensitivity.touches(still, constants["rule adam.m.1"])
-    assert not sensitivity.touches(still, constants["rule radam.m.1"])
+    without = CORPUS.load(CORPUS.manifest().cases["adam/no-eps-decimal"])
+    assert touches(plain, known["adamw.eps"])
+    assert not touches(plain, known["adam.eps"])
+    assert not touches(without, known["adam.eps"])
+    assert touches(without, known["rule adam.m.1"])
+    assert not touches(without, known["rule radam.m.1"])
 
 
 def test_a_constant_that_may_be_wrong_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
