@@ -50,13 +50,12 @@ from paratrooper_ref.conformance.follow import (
     Failed,
     Judge,
     Run,
-    explained,
     kind_of,
     rounded,
-    told_besides,
 )
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import container
+from paratrooper_ref.conformance.shortened import explained, told_besides
 from paratrooper_ref.conformance.strategies import Example
 from paratrooper_ref.conformance.verdict import HANGS, KEEPS, UNSUPPORTED
 from paratrooper_ref.conformance.watch import SECONDS, Watch
