@@ -273,7 +273,7 @@ class Report:
         """Write it as JSON, or as one HTML page where the name ends so."""
         path = Path(path)
         if path.suffix in (".html", ".htm"):
-            from paratrooper_ref.conformance.page import page
+            from paratrooper_ref.conformance.html import page
 
             path.write_text(page(self), "utf-8")
         else:

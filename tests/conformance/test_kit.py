@@ -21,7 +21,7 @@ from paratrooper_ref.conformance import (
 )
 from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.gate import Gate, cases, names
-from paratrooper_ref.conformance.page import page
+from paratrooper_ref.conformance.html import page
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,

@@ -30,7 +30,7 @@ from paratrooper_ref.conformance import (
     Share,
     check,
 )
-from paratrooper_ref.conformance.page import page
+from paratrooper_ref.conformance.html import page
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, RAISES, UNSUPPORTED, Constant
 
 VOID = {"meta", "link", "input", "br", "col", "wbr"}
