@@ -105,6 +105,9 @@ BATTERY: tuple[pr.Optimizer, ...] = (
     pr.Paratrooper(beta1=0.94, beta2=0.9),  # h = 0.71
     pr.Paratrooper(beta1=0.9295, beta2=0.9),  # h = 0.51, and of the first layer 0.49
     pr.Paratrooper(beta1=0.9275, beta2=0.9),  # h = 0.48, and without the layer of zeros 0.58
+    pr.LARS(momentum=0.0, weight_decay=0.0, eps=0.0),  # without a gradient no direction
+    pr.LARS(form="2019", momentum=0.0, weight_decay=0.0),
+    pr.LAMB(beta1=0.0, weight_decay=0.0),
     pr.Ranger(**WAITING),
     pr.RangerLars(**WAITING),
     pr.Paratrooper(**WAITING),

@@ -197,6 +197,30 @@ BUGS_AND_DIALECTS: Final = (
         link="https://github.com/bitsandbytes-foundation/bitsandbytes/pull/2085",
     ),
     Variant(
+        name="sgd.moment_average",
+        rules=("sgd",),
+        was=BUFFER,
+        line="u = momentum * u + (1 - momentum) * regularized",
+        kind="dialect",
+        seen="autograd: a moving average, from zero",
+        link="https://github.com/HIPS/autograd/blob/2ccb125/autograd/misc/optimizers.py",
+    ),
+    Variant(
+        name="sgd.u_stale",
+        rules=("sgd",),
+        was=BUFFER,
+        line=f"stale = u\n{BUFFER}",
+        also=(
+            (
+                "direction = regularized + momentum * u if nesterov else u",
+                "direction = regularized + momentum * stale if nesterov else stale",
+            ),
+        ),
+        kind="bug",
+        seen="evosax: the step takes the buffer of the step before",
+        link="https://github.com/RobertTLange/evosax/blob/1ba2442/evosax/core/optimizer.py",
+    ),
+    Variant(
         name="sgd.dampening_first",
         rules=("sgd",),
         was=BUFFER,
@@ -621,6 +645,15 @@ BUGS_AND_DIALECTS: Final = (
         kind="dialect",
         seen="optax's eps_root; Flux until 2018",
         link="https://github.com/FluxML/Flux.jl/pull/448",
+    ),
+    Variant(
+        name="adam.eps_inside_uncorrected_root",
+        rules=_CORRECTED,
+        was="denominator = sqrt(v_hat) + eps",
+        line="denominator = sqrt(v_hat + eps / (1 - beta2_t))",
+        kind="dialect",
+        seen="objax: √(v + ε)",
+        link="https://github.com/google/objax/blob/9dd7dc3/objax/optimizer/adam.py",
     ),
     Variant(
         name="adam.eps_ignored",
@@ -1099,6 +1132,31 @@ BUGS_AND_DIALECTS: Final = (
         link="https://github.com/ooples/AiDotNet.Tensors/pull/955",
     ),
     Variant(
+        name="lars.direction_norm_unguarded",
+        rules=("lars_2017",),
+        was=_RATIO_2017,
+        line=(
+            "ratio = unless_zero(weight_norm / (norm(g) + weight_decay * weight_norm + eps),"
+            " weight_norm)"
+        ),
+        also=((_SCALED, "trust_ratio = unless_zero(trust_coefficient * ratio, weight_norm)"),),
+        kind="bug",
+        seen="a mutant: without decay and eps a gradient of 0 divides by 0",
+    ),
+    Variant(
+        name="lars.ratio_at_least_1_at_rest",
+        rules=("lars_2017",),
+        was=_SCALED,
+        line=(
+            "rest = unless_zero(0 * ratio, weight_norm, norm(g))\n"
+            "trust_ratio = (1 - rest) * trust_coefficient * ratio"
+            " + rest * at_least(1, trust_coefficient * ratio)"
+        ),
+        kind="bug",
+        seen="objax: where the norm of g or of the weights is 0",
+        link="https://github.com/google/objax/blob/9dd7dc3/objax/optimizer/lars.py",
+    ),
+    Variant(
         name="lars.ratio_inverted",
         rules=("lars_2017",),
         was=_RATIO_2017,
@@ -1435,6 +1493,23 @@ BUGS_AND_DIALECTS: Final = (
         kind="bug",
         seen="a mutant that Keras's golden for LAMB does not see",
         link=f"{_KERAS}/lamb_test.py",
+    ),
+    Variant(
+        name="lamb.direction_norm_unguarded",
+        rules=("lamb",),
+        was="ratio = unless_zero(phi / direction_norm, weight_norm, direction_norm)",
+        line="ratio = unless_zero(phi / direction_norm, weight_norm)",
+        also=((_CLAMPED, "trust_ratio = unless_zero(clamp(lower, ratio, upper), weight_norm)"),),
+        kind="bug",
+        seen="a mutant: without decay a gradient of 0 divides by 0",
+    ),
+    Variant(
+        name="lars_2019.direction_norm_unguarded",
+        rules=("lars_2019",),
+        was="ratio = unless_zero(weight_norm / direction_norm, weight_norm, direction_norm)",
+        line="ratio = unless_zero(weight_norm / direction_norm, weight_norm)",
+        kind="bug",
+        seen="a mutant: without decay a gradient of 0 divides by 0",
     ),
     Variant(
         name="lamb.eps_in_ratio",

@@ -38,6 +38,7 @@ def core() -> Iterator[Core]:
                 yield from _switch(name, setting, optimizer)
             if name in TRUSTING:
                 yield from _ratios(name, setting, optimizer)
+                yield from _at_rest(name, setting, optimizer)
             if "slow" in optimizer.slots():
                 yield from _synchronised(name, setting, optimizer)
         yield from _without_momentum(setting, optimizers)
@@ -215,6 +216,27 @@ def _ratios(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
         optimizer, t=40, steps=2, shapes=shapes,
         weights={"large": 2.0**10, "small": 2.0**-8, "zero": 0.0}, grads={"rest": 0.0},
     )
+
+
+def _at_rest(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
+    """Yield directions of zero: without decay, and with decay and no gradient."""
+    bare = {"weight_decay": 0.0, "l2": 0.0} | ({"eps": 0.0} if name == "lars" else {})
+    own = {k: x for k, x in bare.items() if k in optimizer.hyper()}
+    yield witness(
+        f"{name}/at-rest-{setting}",
+        "Layers without weights, without a direction and without either, beside one that moves.",
+        _with(optimizer, **own), t=10, steps=2,
+        shapes={"moving": (3,), "light": (3,), "rest": (3,), "none": (3,)},
+        weights={"light": 0.0, "none": 0.0}, grads={"rest": 0.0, "none": 0.0},
+    )
+    if name == "lars":
+        decay = float(optimizer.hyper()["weight_decay"])
+        yield witness(
+            f"{name}/coasting-{setting}",
+            "Gradients of zero, and more decay than the trust coefficient makes up for.",
+            _with(optimizer, trust_coefficient=decay / 64), t=10, steps=2,
+            grads=0.0, moments=0.25,
+        )
 
 
 def _synchronised(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:

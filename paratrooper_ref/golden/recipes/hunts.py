@@ -70,6 +70,11 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
         "paratrooper.cap_stays", "paratrooper.cap_without_*", "paratrooper.uncapped",
         "paratrooper.lower_ignored",
     ),
+    "at-rest": (
+        "lars.ratio_one", "lars.zero_weights_stuck", "lamb.direction_norm_unguarded",
+        "lars.direction_norm_unguarded", "lars_2019.direction_norm_unguarded",
+    ),
+    "coasting": ("lars.ratio_at_least_1_at_rest", "lars.trust_coefficient_ignored"),
     "sync": (
         "lookahead.alpha_*", "lookahead.early_phase", "lookahead.every_step",
         "lookahead.fast_goes_on", "lookahead.never", "lookahead.one_step_early",
@@ -161,17 +166,21 @@ IDLE: Final[dict[str, Callable[[Hyper], bool]]] = {
 LATER: Final = frozenset(
     {
         "adam.beta2_bfloat16", "adam.betas_float32", "adam.corrections_multiplied",
-        "adam.corrections_of_first_step", "adam.count_ahead", "adam.eps_floor", "adam.m_stale",
-        "adam.stored_corrected", "adam.v_corrected_twice", "adamw.betas_float32",
-        "adamw.decay_rate_twice", "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
-        "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed", "lamb.eps_in_ratio",
-        "lamb.gradient_clipped_by_layer", "lamb.kozistr", "lamb.norms_absolute",
-        "lars.decay_decoupled", "lars.gradient_norm_decides", "lars.jettify", "lars.timm",
-        "lars.update_clipped", "lars_2017.ratio_at_most_1", "lars_2019.ratio_at_most_1",
-        "lookahead.one_step_late", "lookahead.waits", "radam.count_ahead", "radam.count_stops",
-        "radam.counts_twice", "radam.rectification_unrooted", "radam.stored_corrected",
-        "radam.uncorrected", "radamw.decay_rate_twice", "rangerlars.over9000_float32",
-        "sgd.decay_without_lr", "sgd.momentum_on_gradient",
+        "adam.corrections_of_first_step", "adam.count_ahead", "adam.eps_floor",
+        "adam.eps_inside_uncorrected_root", "adam.m_stale", "adam.stored_corrected",
+        "adam.v_corrected_twice", "adamw.betas_float32", "adamw.decay_rate_twice",
+        "adamw.decay_twice", "adamw.m_stale", "adamw.stored_corrected",
+        "first_batch.zeros_left_out", "lamb.cybertronai", "lamb.deepspeed",
+        "lamb.direction_norm_unguarded", "lamb.eps_in_ratio", "lamb.gradient_clipped_by_layer",
+        "lamb.kozistr", "lamb.norms_absolute", "lars.decay_decoupled",
+        "lars.direction_norm_unguarded", "lars.gradient_norm_decides", "lars.jettify",
+        "lars.ratio_at_least_1_at_rest", "lars.timm", "lars.update_clipped",
+        "lars_2017.ratio_at_most_1", "lars_2019.direction_norm_unguarded",
+        "lars_2019.ratio_at_most_1", "lookahead.one_step_late", "lookahead.waits",
+        "radam.count_ahead", "radam.count_stops", "radam.counts_twice",
+        "radam.rectification_unrooted", "radam.stored_corrected", "radam.uncorrected",
+        "radamw.decay_rate_twice", "rangerlars.over9000_float32", "sgd.decay_without_lr",
+        "sgd.moment_average", "sgd.momentum_on_gradient", "sgd.u_stale",
     }
 )
 """Variants that are younger than the corpus 1.0.0, which no pattern claims: a claim is part of a
