@@ -31,6 +31,7 @@ from paratrooper_ref.conformance import (
     check,
 )
 from paratrooper_ref.conformance.html import page
+from paratrooper_ref.conformance.html.pictures.levels import cell
 from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, RAISES, UNSUPPORTED, Constant
 
 VOID = {"meta", "link", "input", "br", "col", "wbr"}
@@ -157,6 +158,9 @@ MANY = {
     "twice": report(result("g/1", CONFORMS, 0.5), result("g/1", CONFORMS, 0.5)),
     "expected": report(
         result("g/1", CONFORMS, 0.5), result("g/2", DEPARTS, 3.0, t=1), expected={"g/2": EXPECTED}
+    ),
+    "nothing held": report(
+        result("g/1", RAISES, detail="no", t=1), expected={"g/1": EXPECTED}
     ),
     "problems": report(result("g/1", CONFORMS, 0.5), problems=["g/7 is no case"]),
     "infinite": report(
@@ -429,6 +433,7 @@ SENTENCES = {
     "twice": "No result. A case has more than one result.",
     "expected": "Conforms but for what is known: of 2 cases 1 is within the bounds, "
     "1 fails as expected.",
+    "nothing held": "No result. Nothing that the backend has shown was compared.",
     "problems": "Does not conform. No case fails, but expectations are not met.",
 }
 
@@ -439,6 +444,13 @@ def test_the_verdict_is_one_sentence(name: str) -> None:
     (sentence,) = (p for p in tree(MANY[name]).all("p") if p.has("verdict"))
 
     assert sentence.text() == SENTENCES[name]
+
+
+def test_a_cell_is_titled_by_its_worst() -> None:
+    """A number that is none is worse than any other, in the colour and in the words."""
+    shares = [Share(t=1, layer="w", tag="m", share=x) for x in (2.0, math.nan, 3.0)]
+
+    assert "<title>NaN of the bound" in str(cell(shares))
 
 
 def test_the_counts_add_up(made: Report) -> None:

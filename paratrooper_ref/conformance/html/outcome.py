@@ -7,14 +7,12 @@ from collections import Counter
 from paratrooper_ref.conformance.html.markup import Markup, join, tag, text
 from paratrooper_ref.conformance.html.parts import count, plural
 from paratrooper_ref.conformance.html.ways import kind
-from paratrooper_ref.conformance.report import Report
+from paratrooper_ref.conformance.report import FAILED, HOLDS, Report
 
 
 def outcome(report: Report) -> str:
     """Return whether the backend "holds" or "fails", or is "unasked" as there is no result."""
-    if not report.complete or not report.ran:
-        return "unasked"
-    return "holds" if report.ok else "fails"
+    return {HOLDS: "holds", FAILED: "fails"}.get(report.exit_code, "unasked")
 
 
 def word(report: Report) -> str:
@@ -47,6 +45,8 @@ def sentence(report: Report) -> Markup:
         return _said("Does not conform.", " ", which, f" {fails}.")
     if report.problems:
         return _said("Does not conform.", " No case fails, but expectations are not met.")
+    if not report.held:
+        return _said("No result.", " Nothing that the backend has shown was compared.")
     if found["holds"] == n:
         every = join(["All ", total, " cases are"]) if n > 1 else text("The one case is")
         return _said("Conforms.", " ", every, " within the bounds.")

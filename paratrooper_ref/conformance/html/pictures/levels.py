@@ -41,8 +41,7 @@ def cell(shares: Sequence[Share]) -> Markup:
         n = len(list(run))
         paths[of] = f"{paths.get(of, '')}M{x} 0h{n}v1h-{n}z"
         x += n
-    at = max(shares, key=lambda s: s.share, default=None)
-    assert at is not None
+    at = max(shares, key=lambda s: math.inf if math.isnan(s.share) else s.share)
     said = f"{short(at.share)} of the bound at {place(at)}; steps: {len(levels)}"
     return tag(
         "svg", tag("title", said),
