@@ -28,6 +28,7 @@ FEW: Final = 6  # steps on which candidates are tried before all
 MANY: Final = 60
 PAIRS: Final = 500  # more are not tried: where nearly all is wrong, pairs explain nothing
 APART: Final = 100.0  # bounds away, in plain doubles, from which on a candidate is out
+NOTHING: Final = 2.0**-20  # of a bound: what the same in other words may differ by, in doubles
 REACH: Final = 50  # powers of two in which a constant is looked for
 REFINED: Final = 2  # times that a constant is put in the middle of its interval
 NUDGE: Final = 2.0**-20  # share of a constant by which it is moved to see what that does
@@ -66,7 +67,11 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
     if not steps or steps[0].worst <= 1:
         return Explained()
     right = _right(steps)
-    known = [v for v in known_variants(steps) if not lines_of(v) <= right]
+    off = _spread([step for step in steps if step.worst > 1], MANY)
+    known = [
+        v for v in known_variants(steps)
+        if not lines_of(v) <= right and any(_moves((v,), step) for step in off)
+    ]
     ways = list(habits({step.optimizer for step in steps}))
     candidates: list[Variant | Habit] = [*known, *ways]
     if likes := _explaining([(v,) for v in candidates], steps, profile):
@@ -314,6 +319,8 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
     other = _as(hypothesis, step)
     if other is None or (_same(other, step) and step.worst > 1):
         return False
+    if step.worst > 1 and not _moves(hypothesis, step):
+        return False  # what it explains, it explains by its bound alone
     try:
         names = _doubles(other, step)
     except ERRORS:
@@ -329,6 +336,26 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
             if not np.all(np.abs(np.ravel(got) - value) <= APART * error):
                 return False
     return True
+
+
+def _moves(hypothesis: Hypothesis, step: Taken) -> bool:
+    """Return whether a step is another than the published one: a decay of 0 is none, anywhere."""
+    other = _as(hypothesis, step)
+    if other is None or other.lost:
+        return other is not None
+    try:
+        names, published = _doubles(other, step), step.doubles
+    except ERRORS:
+        return True
+    for layer, found in names.items():
+        for slot in ("theta", *step.question.slots):
+            if slot in step.shown[layer]:
+                one, two = (
+                    np.asarray(x[slot], dtype=np.float64) for x in (found, published[layer])
+                )
+                if not np.all(np.abs(one - two) <= NOTHING * step.bounds[layer][slot].error):
+                    return True
+    return False
 
 
 def _same(other: _Supposed, step: Taken) -> bool:

@@ -10,12 +10,22 @@ from typing import Final
 
 from paratrooper_ref.conformance import attribute
 from paratrooper_ref.conformance.backend import Lacks
+from paratrooper_ref.conformance.habits import Habit, Shapes
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.step import Taken
 from paratrooper_ref.optimizers import Optimizer
-from paratrooper_ref.variants import VARIANTS
 
-UNDAMPED: Final = VARIANTS["sgd.dampening_needs_momentum"]
+
+def _without(optimizer: Optimizer, shapes: Shapes) -> Optimizer:
+    """Return an optimizer without dampening where it has no momentum."""
+    layers = [k for k in shapes if optimizer.hyper(k).get("momentum") == 0]
+    return optimizer.for_layers({k: {"dampening": 0.0} for k in layers})
+
+
+# In any dialect: the lines stay as they are, and are told something else.
+UNDAMPED: Final = Habit(
+    name="sgd.dampening_needs_momentum", line="dampening = 0, if momentum == 0", told=_without
+)
 
 
 def undamped(optimizer: Optimizer, layers: tuple[str, ...]) -> bool:

@@ -25,7 +25,7 @@ VECTORS: Final[tuple[tuple[str, str, Any], ...]] = (
     ("layers.vectors_not_adapted", "adapt", False),
     ("layers.vectors_not_decayed", "weight_decay", 0.0),
 )
-LIMITS: Final = (1.0, 0.1, 0.5, 2.0, 5.0, 10.0, 100.0)  # of a norm, the usual one first
+LIMITS: Final = (1.0, 0.1, 0.5, 2.0, 5.0, 10.0, 100.0, 1000.0)  # the usual one first
 CENTRED: Final = {1: "two axes or more", 2: "three axes or more", 3: "four axes or more"}
 
 
@@ -114,6 +114,10 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
             name="gradient.clipped", given=partial(clipped, limit), was="g",
             line=f"g = g * at_most(1, {limit:g} / norm(all gradients))",
         )
+        yield Habit(
+            name="gradient.clamped", given=partial(clamped, limit), was="g",
+            line=f"g = clamp(-{limit:g}, g, {limit:g})",
+        )
     for axes, said in CENTRED.items():
         yield Habit(
             name="gradient.centralised", given=partial(_centred, axes), was="g",
@@ -151,6 +155,13 @@ def clipped(limit: float, grads: Grads) -> Grads:
     if norm <= limit:
         return grads
     return {k: None if g is None else np.asarray(g) * (limit / norm) for k, g in grads.items()}
+
+
+def clamped(limit: float, grads: Grads) -> Grads:
+    """Return gradients whose elements are within a limit of either sign."""
+    if all(g is None or np.all(np.abs(g) <= limit) for g in grads.values()):
+        return grads
+    return {k: None if g is None else np.clip(g, -limit, limit) for k, g in grads.items()}
 
 
 def _centred(axes: int, grads: Grads) -> Grads:

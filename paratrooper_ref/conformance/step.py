@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Session, Shown, Start
 from paratrooper_ref.conformance.verdict import UNSTABLE, Fault, Share
 from paratrooper_ref.optimizers import Optimizer, State
+from paratrooper_ref.optimizers.lift import evaluated
 
 BEYOND: Final = "numbers beyond the range of {}"
 
@@ -65,6 +67,14 @@ class Taken:
     shown: Shown
     shares: tuple[Share, ...]
     fault: Fault | None = None
+
+    @cached_property
+    def doubles(self) -> Mapping[str, Mapping[str, Any]]:
+        """The step as published, in plain doubles: by layer, the names of its rules."""
+        asked = self.question
+        return evaluated(
+            self.optimizer, asked.state, asked.grads, asked.lr, lambda layer, slot, x: x
+        )[0]
 
     @property
     def worst(self) -> float:

@@ -167,19 +167,25 @@ class Learner:
             self.maker.set_rates(second, SOME_RATE)
             second = self.keeper.set(second, state)
             self._step(second, g)
-            if (what := _apart(course, layout, second, t)) is not None:
+            # In a coarse dtype a moment that was lost may be no more than a few roundings.
+            roundings = 0 if self._unseen(layout, second) else SAME
+            if (what := _apart(course, layout, second, t, roundings)) is not None:
                 return self._why(course, layout, second, what)
         return ""
 
-    def _why(self, course: Course, layout: Layout, handle: Handle, what: str) -> str:
-        """Return what is not known of an optimizer that goes on otherwise, and how to tell it."""
+    def _unseen(self, layout: Layout, handle: Handle) -> list[tuple[str, str]]:
+        """Return the slots that are not found, in all layers or in some, and how to say so."""
         unseen = []
         for slot in self.keeper.kept(handle.ours):
             lacking = handle.params.keys() - layout.slots.get(slot, {}).keys()
             if lacking and self.keeper.reader(slot) is None:
                 some = f" of layer {min(lacking)!r}" if slot in layout.slots else ""
                 unseen.append((slot, f"{slot}{some}"))
-        if unseen:
+        return unseen
+
+    def _why(self, course: Course, layout: Layout, handle: Handle, what: str) -> str:
+        """Return what is not known of an optimizer that goes on otherwise, and how to tell it."""
+        if unseen := self._unseen(layout, handle):
             are = "is" if len(unseen) == 1 else "are"
             told = ", ".join(f'"{slot}": ...' for slot, _ in unseen)
             said = ", ".join(what for _, what in unseen)
@@ -260,8 +266,10 @@ class Learner:
         )
 
 
-def _apart(course: Course, layout: Layout, handle: Handle, t: int) -> str | None:
-    """Return what is another than after that step of a course, if anything is."""
+def _apart(
+    course: Course, layout: Layout, handle: Handle, t: int, roundings: float
+) -> str | None:
+    """Return what is another than after that step of a course, by more than some roundings."""
     now = look(handle.optimizer, handle.params)
     pairs = [("theta", course.params[t][k], p) for k, p in handle.params.items()]
     for slot, paths in layout.slots.items():
@@ -270,7 +278,7 @@ def _apart(course: Course, layout: Layout, handle: Handle, t: int) -> str | None
     for what, a, b in pairs:
         x, y = (array(z, np.dtype(np.float64)) for z in (a, b))
         unit = float(the_torch().finfo(a.dtype).eps)
-        if not np.abs(x - y).max(initial=0.0) <= SAME * unit * np.abs(x).max(initial=0.0):
+        if not np.abs(x - y).max(initial=0.0) <= roundings * unit * np.abs(x).max(initial=0.0):
             return what
     return None
 

@@ -82,6 +82,14 @@ FAULTS: Final[dict[str, Fault]] = {
             where="gradients of a norm above 1",
         ),
         Fault(
+            name="gradient.clamped",
+            what="clips each element of a gradient by its value",
+            seen="Pyro's ClippedAdam, to ±10 unless it is told otherwise",
+            link="https://github.com/pyro-ppl/pyro/blob/42856b4/pyro/optim/clipped_adam.py",
+            check="departs",
+            where="elements of a gradient above the limit",
+        ),
+        Fault(
             name="gradient.centralised",
             what="takes from each row of a gradient its mean",
             seen="Ranger since 2020, whose flag is printed and not asked",

@@ -99,6 +99,18 @@ def test_gradients_may_be_clipped_by_their_common_norm() -> None:
     assert by_limit["2"].given(grads) is not grads
 
 
+def test_gradients_may_be_clipped_by_value() -> None:
+    """Each element by itself, of either sign; where none is above the limit they are the same."""
+    grads: Any = {"w": np.array([[3.0, -0.5]]), "b": np.array([-4.0]), "x": None}
+    found = {h.line: h for h in habits([Adam()]) if h.name == "gradient.clamped"}
+    clamped = found["g = clamp(-1, g, 1)"].given(grads)
+    assert {k: g if g is None else g.tolist() for k, g in clamped.items()} == {
+        "w": [[1.0, -0.5]], "b": [-1.0], "x": None,
+    }
+    assert found["g = clamp(-5, g, 5)"].given(grads) is grads
+    assert found["g = clamp(-2, g, 2)"].given(grads) is not grads
+
+
 def test_gradients_may_be_centralised_by_rows() -> None:
     """Of layers of so many axes or more, over all of them but the first."""
     grads: Any = {"w": np.array([[1.0, 3.0], [2.0, 2.0]]), "b": np.array([1.0, 2.0]), "x": None}

@@ -366,6 +366,18 @@ def test_dampening_without_momentum_is_a_choice(only: str, dtype: str) -> None:
     assert without
 
 
+def test_it_is_a_choice_in_a_dialect_too() -> None:
+    """One that changes the very line of the buffer: dampened from the first step on."""
+    def sgd(theta: Any, g: Any, u: Any, t: int, lr: float, momentum: float, dampening: float,
+            nesterov: bool, weight_decay: float) -> Any:
+        return plain_sgd(theta, g, u, 2, lr, momentum, dampening, nesterov, weight_decay)
+
+    report = check(KernelBackend(sgd), "sgd", dialect="sgd.dampening_first")
+    assert report.ok
+    without = {r.case for r in report.results if r.adapted.get("dampening") == 0}
+    assert without == {r.case for r in report.results if "/descent-" in r.case}
+
+
 def test_it_is_a_choice_too_where_a_profile_is_inferred_and_in_properties() -> None:
     """Such steps are left out."""
     found = infer(KernelBackend(plain_sgd), "sgd", only="sgd/*")

@@ -426,6 +426,7 @@ def test_habits_are_named(name: str, algorithm: str, change: Any) -> None:
     ("wrong", "algorithm", "name"),
     [
         (given.Clips, "adamw", "gradient.clipped"),
+        (given.Clamps, "adamw", "gradient.clamped"),
         (given.Centralises, "ranger", "gradient.centralised"),
         (sync.ResetsMoments, "ranger", "sync.moments_reset"),
     ],

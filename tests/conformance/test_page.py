@@ -509,9 +509,9 @@ def test_the_map_has_a_slice_a_step_and_colours_what_is_beyond() -> None:
     cells = [n for n in root.all("svg") if n.has("cell")]
 
     assert len(cells) == 2
-    for cell in cells:
-        paths = {n.attributes["class"]: n.attributes["d"] for n in cell.all("path")}
-        assert cell.attributes["viewbox"] == "0 0 5 1"
+    for drawn in cells:
+        paths = {n.attributes["class"]: n.attributes["d"] for n in drawn.all("path")}
+        assert drawn.attributes["viewbox"] == "0 0 5 1"
         assert paths == {
             "l0": "M0 0h1v1h-1z", "l2": "M1 0h1v1h-1z", "l5": "M2 0h2v1h-2z",
             "l6": "M4 0h1v1h-1z",

@@ -617,6 +617,28 @@ def test_a_state_that_cannot_be_set_leaves_the_others_alone() -> None:
     assert not reasons(held(told, "adamw"))
 
 
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_a_state_that_is_not_found_is_not_set_in_a_coarse_dtype_either(dtype: str) -> None:
+    """Where a few roundings hide what is lost with the buffer, it is lost all the same."""
+
+    class Opposite(torch.optim.Optimizer):  # type: ignore[misc]
+        def __init__(self, params: Any, lr: float = 1e-3, momentum: float = 0.0) -> None:
+            super().__init__(params, {"lr": lr, "momentum": momentum})
+
+        @torch.no_grad()  # type: ignore[untyped-decorator]
+        def step(self, closure: Any = None) -> None:
+            for group in self.param_groups:
+                for p in (p for p in group["params"] if p.grad is not None):
+                    mu = self.state[p].setdefault("mu", torch.zeros_like(p))
+                    mu.mul_(group["momentum"]).sub_(p.grad)
+                    p.add_(mu, alpha=group["lr"] / 64)
+
+    backend = TorchBackend(Opposite, dtype=dtype, fixed={"dampening": 0.0, "nesterov": False})
+    sgd = pr.SGD(momentum=0.5)
+    with pytest.raises(Unsupported, match="u is not found"):
+        backend.start(sgd.spec, START, state_of(sgd, START["x"], t=2))
+
+
 def test_what_an_algorithm_has_no_slot_for_cannot_be_set() -> None:
     """A running maximum of v: an optimizer that was told v alone would be another."""
     backend = adamw(options={"amsgrad": True})

@@ -91,6 +91,32 @@ class Clips(Clipped):
     limit = 1.0
 
 
+class Clamped(Honest):
+    """Gradients whose elements are of no larger value than a limit, and the limit is infinite."""
+
+    limit: ClassVar[float] = np.inf
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Clip each element, then step."""
+        given = {
+            k: None if g is None else np.clip(g, -self.limit, self.limit) for k, g in grads.items()
+        }
+        super().step(handle, given, lr)
+
+    def visible(self, golden: Golden) -> bool:
+        """Return whether an element is above 1."""
+        found = [golden.gradients(step).values() for step in golden.steps]
+        return any(g is not None and np.any(np.abs(g) > 1) for of in found for g in of)
+
+
+class Clamps(Clamped):
+    """The limit is 1, and nobody has asked for it."""
+
+    verdict = DEPARTS
+    of = ("gradient.clamped",)
+    limit = 1.0
+
+
 class Rows(Honest):
     """Takes from each row of a gradient its mean, if the layer has so many axes: none has."""
 
