@@ -213,7 +213,7 @@ BUGS_AND_DIALECTS: Final = (
         also=(
             (
                 "direction = regularized + momentum * u if nesterov else u",
-                "direction = regularized + momentum * stale if nesterov else stale",
+                "direction = regularized + momentum * u if nesterov else stale",
             ),
         ),
         kind="bug",

@@ -45,7 +45,11 @@ ADDED_1_2: Final[dict[str, tuple[str, ...]]] = {
     "own sync": ("*/own-sync-*",),
     "no momentum": ("lars/no-momentum-*",),
 }
-ADDED: Final = {**ADDED_1_1, **ADDED_1_2}
+ADDED_1_3: Final[dict[str, tuple[str, ...]]] = {
+    "at rest": ("*/at-rest-*",),
+    "coasting": ("lars/coasting-*",),
+}
+ADDED: Final = {**ADDED_1_1, **ADDED_1_2, **ADDED_1_3}
 
 
 def added(case: str, what: str) -> bool:
@@ -54,7 +58,8 @@ def added(case: str, what: str) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("version", "of", "count"), [("1.1.0", ADDED_1_1, 52), ("1.2.0", ADDED_1_2, 26)]
+    ("version", "of", "count"),
+    [("1.1.0", ADDED_1_1, 52), ("1.2.0", ADDED_1_2, 26), ("1.3.0", ADDED_1_3, 12)],
 )
 def test_each_case_is_there_for_something(
     version: str, of: dict[str, tuple[str, ...]], count: int
@@ -182,6 +187,26 @@ def test_a_threshold_that_is_always_4_shows_in_radam() -> None:
     fixed = ReferenceBackend("float32", variant="radam.threshold_4")
     seen = {r.case for r in Gate(fixed).run(cases("radam", CORPUS)) if r.verdict == DEPARTS}
     assert seen == {"radam/switch-0_9995-momentum-decimal"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "algorithm", "what"),
+    [
+        ("lamb.direction_norm_unguarded", "lamb", "at rest"),
+        ("lars.direction_norm_unguarded", "lars", "at rest"),
+        ("lars_2019.direction_norm_unguarded", "lars_2019", "at rest"),
+        ("lars.ratio_at_least_1_at_rest", "lars", "coasting"),
+    ],
+)
+def test_a_norm_of_zero_that_is_not_guarded_shows_in_its_witness_alone(
+    variant: str, algorithm: str, what: str
+) -> None:
+    """Where nothing moves a layer that has weights, and where decay alone does."""
+    results = Gate(ReferenceBackend("float32", variant=variant)).run(cases(algorithm, CORPUS))
+    seen = {r.case for r in results if r.verdict != CONFORMS}
+    here = {r.case for r in results if added(r.case, what)}
+    assert seen == {case for case in here if case.startswith(f"{algorithm}/")}
+    assert len(seen) == 2
 
 
 NEW: Final[dict[str, set[str]]] = {
