@@ -208,17 +208,25 @@ def near(name: str, others: Collection[str]) -> list[str]:
     --------
     >>> near("weight_decay", ["decay_rate", "foreach"]), near("beta1", ["beta_one", "amsgrad"])
     (['decay_rate'], ['beta_one'])
+    >>> near("eps", ["e", "b1", "b2"]), near("beta1", ["e", "b1", "b2"])
+    (['e'], ['b1'])
     """
     known = NAMES.get(name, (name,))
     words = {word for at in known for word in at.split("_") if len(word) >= len("beta")}
 
     def like(other: str) -> bool:
         shared = words.intersection(other.lower().split("_"))
-        return bool(shared) or any(
+        return bool(shared) or _is_short_for(other, name) or any(
             SequenceMatcher(None, at, other.lower()).ratio() >= NEAR for at in known
         )
 
     return [other for other in others if like(other)]
+
+
+def _is_short_for(short: str, name: str) -> bool:
+    """Return whether letters of a name, the first of them first, are another."""
+    rest = iter(name)
+    return short[:1] == name[:1] and all(letter in rest for letter in short)
 
 
 def ours_of(argument: str) -> str:

@@ -115,9 +115,10 @@ def _coarser(steps: Sequence[Taken], profile: Profile) -> Iterator[Profile]:
 def _inside(steps: Sequence[Taken], profile: Profile) -> Iterator[Profile]:
     """Yield the profile of who stores numbers as declared, and works on them in float32.
 
-    Whoever has a slot right to a double wherever a step departs does not.
+    Whoever has a slot of doubles right, to a double, wherever a step departs does not.
     """
-    if profile.dtype == "float64" and not _right(steps):
+    doubles = [slot for slot in _right(steps) if profile.stored(slot).name == "float64"]
+    if profile.dtype == "float64" and not doubles:
         slots = steps[0].question.slots
         stored = {slot: profile.stored(slot).name for slot in ("theta", *slots, "g")}
         for scalars in ("float64", "array"):

@@ -46,7 +46,8 @@ def spoken(optimizer: Optimizer, dialect: str | None) -> Optimizer:
     """
     for variant in variants_of(dialect):
         if not variant.fits(optimizer):
-            msg = f"{variant.name} is no variant of {optimizer.name}"
+            runs = " and ".join(rule.__name__ for rule in optimizer.stages())
+            msg = f"{variant.name} is no variant of {runs}, but of {' or '.join(variant.rules)}"
             raise Unsupported(msg)
         try:
             optimizer = changed(optimizer, variant)

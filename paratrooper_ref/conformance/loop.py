@@ -25,7 +25,7 @@ from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
 from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.remembered import remembered
+from paratrooper_ref.conformance.remembered import Told, hidden, remembered
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
 from paratrooper_ref.conformance.step import BEYOND
 from paratrooper_ref.conformance.verdict import (
@@ -413,6 +413,7 @@ class _Check:
         session = self._session(self.asked, start)
         beside = Beside(optimizer, self.asked.spec, self.profile, start)
         self.held, self.of = [], course.steps
+        told: list[Told] = []
         usual, held, ended = optimizer.rate(None), self.held, ""
         for t in range(1, course.steps + 1):
             self.t = t
@@ -431,11 +432,12 @@ class _Check:
             real = course.real(t, beside.real, beside.slack, beside.off, self.profile)
             self.watch.call(session.step, grads, lr)
             held.append(beside.step(grads, lr, session.shown, real))
+            told.append(Told(grads, lr, session.shown))
             alone = held[-1].taken
             if alone is not None and (lack := lacking(alone, self.profile)):
                 raise lack
             if held[-1].worst > 1:
-                return self._departing(optimizer, session.fault)
+                return self._departing(optimizer, session.fault, start, told)
             _unspoilt(session)
         said = [ended, self._sight(held, beside.ended)]
         branches = ((t, step.undecided) for t, step in enumerate(held, 1) if step.undecided)
@@ -461,14 +463,21 @@ class _Check:
         why = ended or f"the bound of {self.profile.dtype} is larger than what a step moves"
         return f"beside the real run blind from t = {blind}: {why}"
 
-    def _departing(self, optimizer: Optimizer, fault: Fault | None) -> Run:
+    def _departing(
+        self, optimizer: Optimizer, fault: Fault | None, start: State, told: Sequence[Told]
+    ) -> Run:
         held = self.held
         last = held[-1]
         taken = last.taken
         besides = f"{fault.verdict}: {fault.detail}" if fault else ""
         if taken is None or taken.worst <= 1:
             at = max(last.along, key=lambda share: share.share)
-            return self._run(DEPARTS, departure=Departure(at=at), detail=str(at), besides=besides)
+            given = (optimizer, self.asked.spec, self.profile)
+            like = hidden(told, start, *given) if taken is None else None
+            return self._run(
+                DEPARTS, departure=Departure(at=at), detail=str(at), besides=besides,
+                likes=[like] if like else [],
+            )
         asked = taken.question
         off = max(taken.shares, key=lambda share: share.share)
         departure = judge.first_departure(

@@ -8,23 +8,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from paratrooper_ref.arithmetic import Undecided
 from paratrooper_ref.arithmetic.running import Running
 from paratrooper_ref.conformance import bounds, wanted
-from paratrooper_ref.conformance.backend import Unsupported
+from paratrooper_ref.conformance.backend import Grads, Unsupported
 from paratrooper_ref.conformance.beside import Beside
 from paratrooper_ref.conformance.profile import Profile
+from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.step import Taken
 from paratrooper_ref.conformance.verdict import Fault, Like
+from paratrooper_ref.optimizers import Optimizer, State
 from paratrooper_ref.variants import FAULTS
 
 BY_LAYER: Final = "steps.by_layer"  # what a backend is like that counts the steps of each layer
 LARGEST: Final = "state.largest_v"
 TORCH: Final = "https://github.com/pytorch/pytorch/blob/v2.13.0/torch/optim/adam.py"
+
+
+class Told(NamedTuple):
+    """A step of a run: what a backend was told, and what it showed."""
+
+    grads: Grads
+    lr: float
+    shown: Shown
 
 
 def remembered(steps: Sequence[Taken], profile: Profile) -> Like | None:
@@ -45,13 +55,43 @@ def _by_layer(steps: Sequence[Taken], profile: Profile) -> Like | None:
         worst = max(_misfits(last, missed, profile))
     except (Unsupported, Fault):  # counted so, a step has no bound
         return None
-    if worst > 1:
-        return None
+    return _counted_by_layer(worst) if worst <= 1 else None
+
+
+def _counted_by_layer(misfit: float) -> Like:
     return Like(
-        variant=BY_LAYER, kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
+        variant=BY_LAYER, kind="dialect", misfit=misfit, tags=("t",), was="t = t + 1",
         line="t[layer] = t[layer] + 1  # where there is a gradient",
         seen="torch.optim: state['step'] of each parameter", link=TORCH,
     )
+
+
+def hidden(
+    told: Sequence[Told], start: State, optimizer: Optimizer, spec: Mapping[str, Any],
+    profile: Profile,
+) -> Like | None:
+    """Return that steps are counted by layer, if that explains a run that hides its state.
+
+    Each layer is then a run of its own, of the steps for which it has a gradient.
+    """
+    if all(g is not None for step in told for g in step.grads.values()):
+        return None
+    worst = 0.0
+    for layer in start.params:
+        slots: dict[str, Any] = {s: {layer: start.slot(s)[layer]} for s in optimizer.slots()}
+        state = replace(start, params={layer: start.params[layer]}, **slots)
+        alone = Beside(optimizer, spec, profile, state)
+        for step in told:
+            grads = {layer: step.grads[layer]}
+            if grads[layer] is None:
+                continue
+            try:
+                alone.ask(grads, step.lr)
+            except (Unsupported, Fault):  # counted so, a step has no bound
+                return None
+            held = alone.step(grads, step.lr, {layer: step.shown[layer]})
+            worst = max(worst, held.worst)
+    return _counted_by_layer(worst) if worst <= 1 else None
 
 
 def _misfits(step: Taken, missed: Mapping[str, int], profile: Profile) -> Iterator[float]:

@@ -470,7 +470,7 @@ def test_a_dialect_is_another_step_or_no_question() -> None:
     assert gone(hat, tiny)[0].verdict == DEPARTS
     (none,) = gone(hat, case("sgd/plain-decimal"), dialect="adam.eps_hat")
     assert (none.verdict, none.detail) == (
-        UNSUPPORTED, "adam.eps_hat is no variant of SGD",
+        UNSUPPORTED, "adam.eps_hat is no variant of sgd, but of adam or adamw or lamb",
     )
     with pytest.raises(ValueError, match=r"did you mean 'adam\.eps_hat'"):
         Gate(hat, dialect="adam.eps_hot")

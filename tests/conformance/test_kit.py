@@ -115,6 +115,28 @@ def test_doubles_that_pass_through_single_precision_are_told_as_that() -> None:
     assert both.fits == report.fits
 
 
+def test_single_precision_is_told_too_where_moments_are_kept_in_it() -> None:
+    """Weights in doubles, moments in float32, and float32 is what is computed in."""
+
+    class Narrow(Inside):
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            moments = {s: found[s] for s in ("m", "v")}
+            return found | {
+                s: {k: x.astype(np.float32) for k, x in of.items()} for s, of in moments.items()
+            }
+
+    kept = Profile(dtype="float64", slots={"m": "float32", "v": "float32"})
+    backend = Narrow("float64")
+    backend.profile = kept
+    report = check(backend, "adamw", runs=False)
+    assert not report.ok
+    assert report.fits is not None
+    found = (report.fits.dtype, *(report.fits.stored(s).name for s in ("theta", "m", "v")))
+    assert found == ("float32", "float64", "float32", "float32")
+    assert check(backend, "adamw", runs=False, profile=report.fits).ok
+
+
 class Inside(ReferenceBackend):
     """Steps in single precision between arrays of doubles."""
 

@@ -180,6 +180,27 @@ def test_steps_counted_by_layer(algorithm: str) -> None:
         assert result.departure.at.layer == FROZEN[0]
 
 
+@pytest.mark.parametrize("algorithm", ["adam", "radam", "lamb", "ranger"])
+def test_steps_counted_by_layer_where_state_is_hidden(algorithm: str) -> None:
+    """Each layer is a run of its own then; what else is wrong is not that."""
+
+    class Hidden(ByLayer):
+        def read(self, handle: Any) -> Any:
+            return {"theta": super().read(handle)["theta"]}
+
+    class Wrong(Hidden):
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            super().step(handle, grads, lr * 2)
+
+    frozen = [r for r in loops(Hidden(), algorithm) if r.case.endswith("/frozen")]
+    assert frozen
+    for result in frozen:
+        assert result.verdict == DEPARTS
+        assert [like.variant for like in result.likes] == ["steps.by_layer"]
+    for result in loops(Wrong(), algorithm, only="replay/*/frozen"):
+        assert (result.verdict, list(result.likes)) == (DEPARTS, [])
+
+
 def test_steps_counted_by_layer_pass_the_gate() -> None:
     """A state that is given comes with its count."""
     assert gated(ByLayer(), "adam")

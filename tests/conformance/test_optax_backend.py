@@ -87,7 +87,7 @@ def paratrooper(jit: bool = False, dtype: str = "float32", make: Any = None) -> 
 # ------------------------------------------------------------------ what conforms
 
 HOLE = "None is a hole in its tree of gradients"
-OTHER_FORM = "lars.decay_in_norm is no variant of LARS"
+OTHER_FORM = "lars.decay_in_norm is no variant of lars_2019, but of lars_2017"
 
 SETTINGS: dict[str, tuple[Any, str, str | None, dict[str, Any], set[str]]] = {
     "adam": (optax.adam, "adam", None, {}, {HOLE}),
