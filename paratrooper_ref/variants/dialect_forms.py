@@ -80,6 +80,10 @@ def _buffers() -> tuple[Variant, ...]:
             "u = regularized if undamped else momentum * u + (1 - dampening) * regularized",
             "(1 - dampening)", " if not undamped else regularized",
         ),
+        (
+            "sgd.moment_average", "u = momentum * u + (1 - momentum) * regularized",
+            "(1 - momentum)", "",
+        ),
         ("lars.update_clipped", "u = momentum * u + direction", "", ""),
         ("lars.lr_outside_buffer", "u = momentum * u + trust_ratio * direction", "trust_ratio", ""),
         ("lars.timm", "u = momentum * u + trust_ratio * direction", "trust_ratio", ""),
@@ -96,6 +100,10 @@ def _buffers() -> tuple[Variant, ...]:
         ):
             if times or name != "decay_beside":  # which without a scale is the line itself
                 found.append(_of(dialect, name, was, f"u = {line}{otherwise}", IN_TURN))
+    found.append(
+        _of("sgd.moment_average", "lerp", "u = momentum * u + (1 - momentum) * regularized",
+            "u = u + (1 - momentum) * (regularized - u)", "torch (lerp)", TORCH_LERP)
+    )
     return tuple(found)
 
 
@@ -163,6 +171,34 @@ def _hats() -> tuple[Variant, ...]:
                     f"step = {step}\ntheta = theta * (1 - lr * weight_decay) - step",
                     seen, link, rules=("adamw",)),
             ]
+    return tuple(found)
+
+
+def _uncorrected_roots() -> tuple[Variant, ...]:
+    """Return the ways to divide by the root of v + eps as it is."""
+    dialect, root = "adam.eps_inside_uncorrected_root", "sqrt(v + eps)"
+    was = "denominator = sqrt(v_hat + eps / (1 - beta2_t))"
+    seen, link = "objax", _DIALECTS[dialect].link
+    scale = "sqrt(1 - beta2_t) / (1 - beta1_t)"
+    found = [
+        _of(dialect, "sum_first", was, "denominator = sqrt((v + eps) / (1 - beta2_t))", KERNELS),
+        _of(dialect, "root_first", was, f"denominator = {root} / sqrt(1 - beta2_t)", KERNELS),
+    ]
+    for name, step in (
+        ("scaled", f"{scale} * m / {root}"), ("reciprocal", f"{scale} * m * (1 / {root})"),
+    ):
+        plain = "direction = m_hat / denominator"
+        found += [
+            _of(dialect, f"direction_{name}", plain, f"direction = {step}", seen, link,
+                rules=("adam",)),
+            _of(dialect, f"direction_{name}_decayed", f"{plain} + weight_decay * theta",
+                f"direction = {step} + weight_decay * theta", seen, link, rules=("adamw", "lamb")),
+            _of(dialect, f"update_{name}", "update = lr * direction", f"update = lr * {step}",
+                seen, link, rules=("adam",)),
+            _of(dialect, f"step_{name}", "theta = theta - update",
+                f"step = lr * {step}\ntheta = theta * (1 - lr * weight_decay) - step", seen, link,
+                rules=("adamw",)),
+        ]
     return tuple(found)
 
 
@@ -272,7 +308,7 @@ DIALECT_FORMS: Final = (
         "theta = theta - regularized - momentum * u if nesterov else theta - update",
         "the gradient and the buffer taken in turn"),
     *_corrected_moments(),
-    *_hats(),
+    *_hats(), *_uncorrected_roots(),
     *_decayed_apart(),
     *_corrected_eps(),
     *_rescaled(),
