@@ -219,7 +219,7 @@ def _ratios(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
 
 
 def _at_rest(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
-    """Yield directions of zero: without decay, and with decay and no gradient."""
+    """Yield norms of zero and near it, without decay; and decay without a gradient."""
     bare = {"weight_decay": 0.0, "l2": 0.0} | ({"eps": 0.0} if name == "lars" else {})
     own = {k: x for k, x in bare.items() if k in optimizer.hyper()}
     yield witness(
@@ -228,6 +228,13 @@ def _at_rest(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
         _with(optimizer, **own), t=10, steps=2,
         shapes={"moving": (3,), "light": (3,), "rest": (3,), "none": (3,)},
         weights={"light": 0.0, "none": 0.0}, grads={"rest": 0.0, "none": 0.0},
+    )
+    yield witness(
+        f"{name}/faint-{setting}",
+        "Weights and directions of small norms, which are not 0.",
+        _with(optimizer, **own), t=10, steps=2,
+        shapes={"moving": (3,), "light": (3,), "calm": (3,), "both": (3,)},
+        weights={"light": 2.0**-20, "both": 2.0**-20}, grads={"calm": 2.0**-40, "both": 2.0**-40},
     )
     if name == "lars":
         decay = float(optimizer.hyper()["weight_decay"])

@@ -74,6 +74,7 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
         "lars.ratio_one", "lars.zero_weights_stuck", "lamb.direction_norm_unguarded",
         "lars.direction_norm_unguarded", "lars_2019.direction_norm_unguarded",
     ),
+    "faint": ("lars.ratio_one", "*.trust_coefficient_ignored"),
     "coasting": ("lars.ratio_at_least_1_at_rest", "lars.trust_coefficient_ignored"),
     "sync": (
         "lookahead.alpha_*", "lookahead.early_phase", "lookahead.every_step",
