@@ -372,6 +372,9 @@ def test_it_is_a_choice_in_a_dialect_too() -> None:
             nesterov: bool, weight_decay: float) -> Any:
         return plain_sgd(theta, g, u, 2, lr, momentum, dampening, nesterov, weight_decay)
 
+    # Nothing that the corner has been asked before it was left out rules the dialect out.
+    likes = check(KernelBackend(sgd), "sgd", runs=False).likes
+    assert [like.variant for like in likes] == ["sgd.dampening_first"]
     report = check(KernelBackend(sgd), "sgd", dialect="sgd.dampening_first")
     assert report.ok
     without = {r.case for r in report.results if r.adapted.get("dampening") == 0}
