@@ -332,7 +332,8 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
             if got is None:
                 continue
             value = np.ravel(np.asarray(found[slot], dtype=np.float64)) * (slot not in other.lost)
-            rounding = profile.stored(slot).unit * np.abs(value)
+            # Of the layer's largest: what cancels in a number is no smaller for that.
+            rounding = profile.stored(slot).unit * np.abs(value).max(initial=0.0)
             error = np.maximum(step.bounds[layer][slot].error, rounding)
             if not np.all(np.abs(np.ravel(got) - value) <= APART * error):
                 return False
