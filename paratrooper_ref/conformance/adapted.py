@@ -66,7 +66,7 @@ def with_hyper(optimizer: Optimizer, fixed: Mapping[str, Any]) -> Optimizer:
     mine = {k: v for k, v in own.items() if hasattr(optimizer, k)}
     inner = {k: v for k, v in own.items() if k not in mine}
     changes: dict[str, Any] = dict(mine)
-    if inner and optimizer.inner is not None:
+    if optimizer.inner is not None:
         changes["inner"] = with_hyper(optimizer.inner, inner)
     layers = tuple(
         (layer, tuple((k, own.get(k, v)) for k, v in of_layer))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from paratrooper_ref.conformance import Profile, judge, wanted
 from paratrooper_ref.conformance.corners import lacking, undamped
 from paratrooper_ref.conformance.dialect import spoken
 from paratrooper_ref.conformance.step import Question, Taken, allowed
-from paratrooper_ref.optimizers import SGD, Adam, Optimizer, State
+from paratrooper_ref.optimizers import LARS, SGD, Adam, Optimizer, State
 
 PROFILE = Profile(dtype="float64")
 PLAIN = SGD(lr=0.5, momentum=0.0, dampening=0.25)
@@ -22,18 +23,19 @@ STATE = State(
 GRADS = {"w": np.array([0.5, -1.0]), "b": np.array([2.0])}
 
 
-def taken(asked: Optimizer, done: Optimizer, by: float = 0.0) -> Taken:
+def taken(asked: Optimizer, done: Optimizer, by: float = 0.0, state: State = STATE) -> Taken:
     """Return a step as one optimizer asks for it and another takes it, off by so much at last."""
-    after, _ = done.step(STATE, GRADS, asked.rate(None))
-    within, _ = allowed(asked, STATE, GRADS, asked.rate(None), PROFILE)
+    given = state, GRADS, asked.rate(None)
+    after, _ = done.step(*given)
+    within, _ = allowed(asked, *given, PROFILE)
     shown: Any = {k: {"theta": after.params[k] + by, "u": after.slot("u")[k]} for k in GRADS}
-    expected = wanted.computed(asked, STATE, GRADS, asked.rate(None))
+    expected = wanted.computed(asked, *given)
     question = Question(
-        spec=SGD().spec, state=STATE, slots=("u",), grads=GRADS, lr=asked.rate(None)
+        spec=SGD().spec, state=state, slots=("u",), grads=GRADS, lr=asked.rate(None)
     )
     return Taken(
         question=question, optimizer=asked, wanted=expected, bounds=within, shown=shown,
-        shares=tuple(judge.shares(4, expected, shown, within)),
+        shares=tuple(judge.shares(state.t + 1, expected, shown, within)),
     )
 
 
@@ -54,6 +56,24 @@ def test_what_is_right_or_wrong_otherwise_lacks_nothing() -> None:
     assert lacking(taken(PLAIN, SGD(lr=0.5, momentum=0.0), by=0.125), PROFILE) is None
 
 
+@pytest.mark.parametrize(("share", "is_one"), [(0.5, False), (1.0, False), (1.5, True)])
+def test_only_what_departs_lacks_something(share: float, is_one: bool) -> None:
+    """At the first step dampening makes no difference: what is right may have it or not."""
+    first = replace(STATE, t=0)
+    step = taken(PLAIN, PLAIN, state=first)
+    step = replace(step, shares=tuple(replace(s, share=share) for s in step.shares))
+    assert (lacking(step, PROFILE) is not None) == is_one
+
+
+@pytest.mark.parametrize(("bounds_off", "is_one"), [(0.5, True), (1.5, False)])
+def test_it_has_to_be_right_without(bounds_off: float, is_one: bool) -> None:
+    """Within the bound of the step of no dampening, and not just nearer to it."""
+    bare = SGD(lr=0.5, momentum=0.0)
+    error = taken(bare, bare).bounds["w"]["theta"].error.min()
+    step = taken(PLAIN, bare, by=bounds_off * error)
+    assert (lacking(step, PROFILE) is not None) == is_one
+
+
 def test_with_momentum_dampening_is_no_corner() -> None:
     """Who ignores it there departs; a layer without momentum is one, whatever the others have."""
     damped = SGD(lr=0.5, momentum=0.5, dampening=0.25)
@@ -72,6 +92,7 @@ def test_with_momentum_dampening_is_no_corner() -> None:
         (SGD(momentum=0.5, dampening=0.25), False),
         (SGD(momentum=0.5, dampening=0.25).for_layers({"b": {"momentum": 0.0}}), True),
         (SGD(momentum=0.5, dampening=0.25).for_layers({"x": {"momentum": 0.0}}), False),
+        (LARS(momentum=0.0), False),  # which has no dampening at all
         (Adam(), False),
     ],
 )

@@ -99,6 +99,17 @@ def test_gradients_may_be_clipped_by_their_common_norm() -> None:
     assert by_limit["2"].given(grads) is not grads
 
 
+def test_a_habit_leaves_alone_what_it_is_not_about() -> None:
+    """One of gradients tells the same and keeps all; one of what is told gives the same."""
+    found = {habit.name: habit for habit in habits([Adam()])}
+    clips, told = found["gradient.clipped"], found["layers.vectors_not_decayed"]
+    optimizer, grads = Adam(), {"w": np.array([3.0])}
+    assert clips.told(optimizer, {"w": (1,)}) is optimizer
+    assert clips.lost(optimizer, 1) == ()
+    assert told.given(grads) is grads
+    assert all(habit.where == (habit.seen, habit.link) for habit in found.values())
+
+
 def test_gradients_may_be_clipped_by_value() -> None:
     """Each element by itself, of either sign; where none is above the limit they are the same."""
     grads: Any = {"w": np.array([[3.0, -0.5]]), "b": np.array([-4.0]), "x": None}
@@ -108,6 +119,11 @@ def test_gradients_may_be_clipped_by_value() -> None:
         "w": [[1.0, -0.5]], "b": [-1.0], "x": None,
     }
     assert found["g = clamp(-5, g, 5)"].given(grads) is grads
+    one: Any = {"w": np.array([1.0, -0.5])}
+    assert found["g = clamp(-1, g, 1)"].given(one) is one  # at the limit, not above it
+    assert found["g = clamp(-0.5, g, 0.5)"].given(one)["w"].tolist() == [0.5, -0.5]  # type: ignore[union-attr]
+    below: Any = {"w": np.array([-4.0])}
+    assert found["g = clamp(-1, g, 1)"].given(below)["w"].tolist() == [-1.0]  # type: ignore[union-attr]
     assert found["g = clamp(-2, g, 2)"].given(grads) is not grads
 
 
