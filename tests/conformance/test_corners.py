@@ -65,7 +65,7 @@ def test_only_what_departs_lacks_something(share: float, is_one: bool) -> None:
     assert (lacking(step, PROFILE) is not None) == is_one
 
 
-@pytest.mark.parametrize(("bounds_off", "is_one"), [(0.5, True), (1.5, False)])
+@pytest.mark.parametrize(("bounds_off", "is_one"), [(0.5, True), (3.0, False)])
 def test_it_has_to_be_right_without(bounds_off: float, is_one: bool) -> None:
     """Within the bound of the step of no dampening, and not just nearer to it."""
     bare = SGD(lr=0.5, momentum=0.0)
