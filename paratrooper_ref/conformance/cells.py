@@ -85,8 +85,9 @@ def cells(optimizer: Any, params: Mapping[str, Tensor]) -> dict[Path, Cell]:
                 walk(value, i, (*path, i), depth + 1)
 
     for path, part in parts(optimizer):
-        for p in part.state:
-            walk(part.state, p, (*path, STATE, names.get(id(p), id(p))))
+        state = getattr(part, "state", {})  # a wrapper may leave that to what it wraps
+        for p in state:
+            walk(state, p, (*path, STATE, names.get(id(p), id(p))))
         for i, group in enumerate(part.param_groups):
             for key in group:
                 if key != "params":

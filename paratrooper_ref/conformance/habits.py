@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.backend import Grads
 from paratrooper_ref.optimizers import Optimizer
 from paratrooper_ref.optimizers.lift import parameters
@@ -118,6 +119,14 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
             name="gradient.clamped", given=partial(clamped, limit), was="g",
             line=f"g = clamp(-{limit:g}, g, {limit:g})",
         )
+    floats = dict.fromkeys(k for o in known for k, x in o.hyper().items() if type(x) is float)
+    for names in (*([name] for name in floats), list(floats)):
+        if names != ["lr"]:  # a step has its own
+            few = names[0] if len(names) == 1 else "hyperparameters"
+            yield Habit(
+                name="hyper.float32", told=partial(_single, names), was=few,
+                line=f"{few} = float32({few})",
+            )
     for axes, said in CENTRED.items():
         yield Habit(
             name="gradient.centralised", given=partial(_centred, axes), was="g",
@@ -139,6 +148,20 @@ def _shared(names: list[str], optimizer: Optimizer, shapes: Shapes) -> Optimizer
         (layer, tuple((k, v) for k, v in own if k not in names)) for layer, own in optimizer.layers
     )
     return replace(optimizer, layers=tuple((layer, own) for layer, own in layers if own))
+
+
+def _single(names: list[str], optimizer: Optimizer, shapes: Shapes) -> Optimizer:
+    """Return an optimizer with hyperparameters as single precision holds them."""
+
+    def held(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        return {
+            k: float(np.float32(x)) if k in names and type(x) is float else x for k, x in pairs
+        }
+
+    layers = tuple((layer, tuple(held(own).items())) for layer, own in optimizer.layers)
+    plain = replace(optimizer, layers=())
+    changed = {k: x for k, x in held(plain.hyper().items()).items() if x != plain.hyper()[k]}
+    return replace(with_hyper(plain, changed), layers=layers)
 
 
 def _vectors(hyper: str, off: Any, optimizer: Optimizer, shapes: Shapes) -> Optimizer:

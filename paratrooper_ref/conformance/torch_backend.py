@@ -213,6 +213,9 @@ class TorchBackend:
 
     def reload(self, handle: Handle) -> Handle:
         """Save the optimizer's state_dict; load it into a new optimizer of the same parameters."""
+        if not hasattr(handle.optimizer, "state_dict"):
+            msg = "has no state_dict"
+            raise Unsupported(msg)
         written = io.BytesIO()
         self.torch.save(handle.optimizer.state_dict(), written)
         written.seek(0)

@@ -271,6 +271,17 @@ FAULTS: Final[dict[str, Fault]] = {
             where="layers with hyperparameters of their own",
         ),
         Fault(
+            name="hyper.float32",
+            what="keeps a hyperparameter in single precision, whatever it computes in",
+            seen="Paddle's AdamW of doubles: its decay",
+            link=(
+                "https://github.com/PaddlePaddle/Paddle/blob/837ee4c/"
+                "paddle/phi/kernels/cpu/adamw_kernel.cc"
+            ),
+            check="departs",
+            where="numbers that single precision does not hold, in double precision",
+        ),
+        Fault(
             name="layers.vectors_not_adapted",
             what="has no trust ratio for layers of one axis, whatever it is told",
             seen="open_lars, and code that leaves biases and gains out",

@@ -31,7 +31,7 @@ from paratrooper_ref.conformance.verdict import (
 from paratrooper_ref.golden.corpus import Corpus
 from paratrooper_ref.optimizers import OPTIMIZERS, Adam, Lookahead, Ranger
 from paratrooper_ref.variants import VARIANTS, Variant, changed
-from tests.conformance.faults import given, kept, sync
+from tests.conformance.faults import given, kept, layers, sync
 
 CORPUS = Corpus()
 
@@ -461,6 +461,19 @@ def test_what_is_done_to_gradients_and_moments_is_named(
     report = check(wrong(dtype), algorithm, runs=False)
     assert report.counts[DEPARTS]
     assert {like.variant for like in report.likes} == {name}
+
+
+@pytest.mark.parametrize(
+    ("kept", "algorithm"),
+    [("weight_decay", "adamw"), ("momentum", "sgd"), ("eps", "adam"), ("alpha", "lookahead"),
+     ("trust_coefficient", "lars"), ("beta1", "lamb")],
+)
+def test_a_number_kept_in_single_precision_is_named(kept: str, algorithm: str) -> None:
+    """Among doubles, where it shows; it is the one hyperparameter of which that is true."""
+    report = check(layers.KeepsSingle("float64", kept), algorithm, runs=False)
+    assert report.counts[DEPARTS]
+    assert [like.line for like in report.likes] == [f"{kept} = float32({kept})"]
+    assert report.fits is None
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 import paratrooper_ref as pr
-from paratrooper_ref.conformance import Profile, Unsupported
+from paratrooper_ref.conformance import Profile, Unsupported, check
 from paratrooper_ref.conformance.arguments import accepted, arguments
 from paratrooper_ref.conformance.cells import Layer, Path
 from paratrooper_ref.conformance.gate import Gate, cases
@@ -637,6 +637,31 @@ def test_a_state_that_is_not_found_is_not_set_in_a_coarse_dtype_either(dtype: st
     sgd = pr.SGD(momentum=0.5)
     with pytest.raises(Unsupported, match="u is not found"):
         backend.start(sgd.spec, START, state_of(sgd, START["x"], t=2))
+
+
+def test_a_wrapper_may_leave_its_state_to_what_it_wraps() -> None:
+    """It has groups and a step, and no more; what cannot be saved is not asked to be."""
+
+    class Wrapper:
+        def __init__(self, params: Any, lr: float = 1e-3, momentum: float = 0.0) -> None:
+            self.inner = torch.optim.SGD(params, lr=lr, momentum=momentum)
+
+        @property
+        def param_groups(self) -> Any:
+            return self.inner.param_groups
+
+        def step(self) -> None:
+            self.inner.step()
+
+    fixed = {"dampening": 0.0, "nesterov": False, "weight_decay": 0.0}
+    report = check(TorchBackend(Wrapper, fixed=fixed), "sgd", only="*/sgd*")
+    runs = {r.case: (r.verdict, r.detail) for r in report.results}
+    assert runs["reload/sgd"] == (UNSUPPORTED, "has no state_dict")
+    assert {verdict for case, (verdict, _) in runs.items() if case != "reload/sgd"} == {CONFORMS}
+    plain = check(TorchBackend(Wrapper, fixed=fixed), "sgd", only="sgd/turning-*", runs=False)
+    assert [(r.verdict, {s.tag for s in r.shares}) for r in plain.results] == [
+        (CONFORMS, {"theta", "u"})
+    ] * 2
 
 
 def test_what_an_algorithm_has_no_slot_for_cannot_be_set() -> None:

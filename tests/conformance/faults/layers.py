@@ -98,6 +98,32 @@ class SharesHyper(Honest):
         )
 
 
+class KeepsSingle(Honest):
+    """A hyperparameter is kept in single precision."""
+
+    verdict = DEPARTS
+    of = ("hyper.float32",)
+
+    def __init__(self, dtype: str = "float64", kept: str = "weight_decay") -> None:
+        super().__init__(dtype)
+        self.kept = kept
+
+    def start(self, spec: Spec, params: Params, state: Given = None) -> Any:
+        """Round it, for each layer that has it too."""
+
+        def held(own: Any) -> dict[str, Any]:
+            return {k: float(np.float32(x)) if k == self.kept else x for k, x in own.items()}
+
+        layers = {layer: held(own) for layer, own in spec.get("layers", {}).items()}
+        mine = {**spec, "hyper": held(spec["hyper"])}
+        return super().start({**mine, "layers": layers} if layers else mine, params, state)
+
+    def visible(self, golden: Golden) -> bool:
+        """Return whether single precision does not hold it."""
+        values = (golden.optimizer.hyper(layer)[self.kept] for layer in golden.layers)
+        return any(float(np.float32(x)) != x for x in values)
+
+
 class SparesVectors(Honest):
     """Something, here nothing, is switched off for layers of one axis or none."""
 

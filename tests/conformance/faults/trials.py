@@ -246,6 +246,9 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
             runs=("replay/adamw/decimal",), lines=("direction",),
         ),
     ),
+    "hyper.float32": (
+        Trial(wrong=layers.KeepsSingle, algorithm="adamw", cases=USUAL, lines=("direction",)),
+    ),
     "layers.hyper_shared": (
         *hyper_shared("adam", "beta1:m", "beta2:v", "eps:denominator", "weight_decay:regularized"),
         *hyper_shared("sgd", "momentum:u"),
