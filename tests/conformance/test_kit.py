@@ -98,8 +98,8 @@ class Rounding(ReferenceBackend):
 
     def read(self, handle: Any) -> Any:
         rounded = {}
-        for slot, layers in super().read(handle).items():
-            rounded[slot] = {k: x.astype(np.float32).astype(float) for k, x in layers.items()}
+        for slot, of in super().read(handle).items():
+            rounded[slot] = {k: x.astype(np.float32).astype(float) for k, x in of.items()}
         return rounded
 
 

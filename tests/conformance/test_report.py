@@ -65,6 +65,8 @@ BROKEN = result("a/4", RAISES, detail="no")
         (report(GOOD, GOOD, total=1), 3),
         (report(GOOD, BAD, expected={"a/2": None}), 0),
         (report(GOOD, problems=["odd"]), 1),
+        (report(LEFT, problems=["odd"]), 3),  # nothing ran, whatever else is wrong
+        (report(BROKEN, expected={"a/4": None}), 3),  # nothing was compared
     ],
 )
 def test_an_exit_code_is_of_counts_and_failures(found: Report, code: int) -> None:

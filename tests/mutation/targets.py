@@ -12,6 +12,7 @@ COMPARED: Final = (
 GATE: Final = "tests/conformance/test_gate.py"
 SESSION: Final = "tests/conformance/test_session.py"
 EXPECTED: Final = "tests/conformance/test_expectations.py"
+NAMES: Final = "tests/conformance/test_names.py"
 OF_THE_KIT: Final = "check or explains or choice or looks_like"  # tests of the gate's file
 
 
@@ -67,10 +68,10 @@ TARGETS: Final[dict[str, tuple[str, ...]]] = {
     "conformance/step.py": (SESSION, GATE, "tests/conformance/test_loop.py"),
     "conformance/adapted.py": ("tests/conformance/test_adapted.py",),
     "conformance/corners.py": ("tests/conformance/test_corners.py",),
-    "conformance/gate.py": (f"{GATE} -k 'not ({OF_THE_KIT})'", EXPECTED),
+    "conformance/gate.py": (NAMES, f"{GATE} -k 'not ({OF_THE_KIT})'", EXPECTED),
     "conformance/dialect.py": (f"{GATE} -k dialect", GATE),
     "conformance/habits.py": ("tests/conformance/test_habits.py",),
-    "conformance/kit.py": (f"{GATE} -k '{OF_THE_KIT}'", EXPECTED),
+    "conformance/kit.py": (NAMES, f"{GATE} -k '{OF_THE_KIT}'", EXPECTED),
     "conformance/report.py": ("tests/conformance/test_report.py", EXPECTED, GATE),
     "conformance/expectations.py": (EXPECTED, GATE),
 }
