@@ -24,6 +24,7 @@ from paratrooper_ref.conformance.backend import (
     slots_of,
 )
 from paratrooper_ref.conformance.expectations import Expectation, ExpectationError
+from paratrooper_ref.conformance.infer import infer
 from paratrooper_ref.conformance.kit import check
 from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.reference import ReferenceBackend
@@ -75,6 +76,7 @@ __all__ = [
     "check",
     "conformance",
     "hyper_of",
+    "infer",
     "optimizer_of",
     "rate_of",
     "slots_of",

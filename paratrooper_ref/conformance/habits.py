@@ -7,6 +7,7 @@ backend has done.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -27,6 +28,7 @@ VECTORS: Final[tuple[tuple[str, str, Any], ...]] = (
     ("layers.vectors_not_decayed", "weight_decay", 0.0),
 )
 LIMITS: Final = (1.0, 0.1, 0.5, 2.0, 5.0, 10.0, 100.0, 1000.0)  # the usual one first
+EPS: Final = {0.0: "{}", 1e-6: "({} + 1e-06)"}  # beside a norm: torch's clip_grad_norm_ has one
 CENTRED: Final = {1: "two axes or more", 2: "three axes or more", 3: "four axes or more"}
 
 
@@ -110,11 +112,16 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
                 name=name, line=f"{hyper}={off} for layers of one axis or none",
                 told=partial(_vectors, hyper, off),
             )
-    for limit in LIMITS:
+    for limit, (eps, said) in itertools.product(LIMITS, EPS.items()):
         yield Habit(
-            name="gradient.clipped", given=partial(clipped, limit), was="g",
-            line=f"g = g * at_most(1, {limit:g} / norm(all gradients))",
+            name="gradient.clipped", given=partial(clipped, limit, eps=eps), was="g",
+            line=f"g = g * at_most(1, {limit:g} / {said.format('norm(all gradients)')})",
         )
+        yield Habit(
+            name="gradient.clipped_by_layer", given=partial(_each_clipped, limit, eps=eps),
+            was="g", line=f"g = g * at_most(1, {limit:g} / {said.format('norm(g)')})",
+        )
+    for limit in LIMITS:
         yield Habit(
             name="gradient.clamped", given=partial(clamped, limit), was="g",
             line=f"g = clamp(-{limit:g}, g, {limit:g})",
@@ -171,13 +178,18 @@ def _vectors(hyper: str, off: Any, optimizer: Optimizer, shapes: Shapes) -> Opti
     return optimizer.for_layers({layer: {hyper: off} for layer in vectors})
 
 
-def clipped(limit: float, grads: Grads) -> Grads:
+def clipped(limit: float, grads: Grads, *, eps: float = 0.0) -> Grads:
     """Return gradients whose common norm is a limit, if it was above."""
     squares = [np.sum(np.square(g, dtype=np.float64)) for g in grads.values() if g is not None]
-    norm = float(np.sqrt(sum(squares)))
+    norm = float(np.sqrt(sum(squares))) + eps
     if norm <= limit:
         return grads
     return {k: None if g is None else np.asarray(g) * (limit / norm) for k, g in grads.items()}
+
+
+def _each_clipped(limit: float, grads: Grads, *, eps: float) -> Grads:
+    found = {k: clipped(limit, {k: g}, eps=eps)[k] for k, g in grads.items()}
+    return grads if all(found[k] is g for k, g in grads.items()) else found
 
 
 def clamped(limit: float, grads: Grads) -> Grads:

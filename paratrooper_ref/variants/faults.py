@@ -82,6 +82,17 @@ FAULTS: Final[dict[str, Fault]] = {
             where="gradients of a norm above 1",
         ),
         Fault(
+            name="gradient.clipped_by_layer",
+            what="divides the gradient of each layer by its norm where that is above 1",
+            seen="BERT's Adam in PyTorch, by default",
+            link=(
+                "https://github.com/huggingface/transformers/blob/1de35b6/"
+                "pytorch_pretrained_bert/optimization.py"
+            ),
+            check="departs",
+            where="gradients of a norm above 1",
+        ),
+        Fault(
             name="gradient.clamped",
             what="clips each element of a gradient by its value",
             seen="Pyro's ClippedAdam, to ±10 unless it is told otherwise",

@@ -88,7 +88,7 @@ def test_a_habit_is_told_as_the_fault_that_it_is() -> None:
 def test_gradients_may_be_clipped_by_their_common_norm() -> None:
     """Where it is above the limit, and otherwise they are the very same."""
     grads: Any = {"w": np.array([[3.0, 0.0]]), "b": np.array([4.0]), "x": None}
-    found = [habit for habit in habits([Adam()]) if habit.name == "gradient.clipped"]
+    found = [h for h in habits([Adam()]) if h.name == "gradient.clipped" and "1e-06" not in h.line]
     assert found[0].line == "g = g * at_most(1, 1 / norm(all gradients))"
     clipped = found[0].given(grads)  # of norm 5
     assert {k: g if g is None else g.tolist() for k, g in clipped.items()} == {
@@ -97,6 +97,21 @@ def test_gradients_may_be_clipped_by_their_common_norm() -> None:
     by_limit = {habit.line.split(", ")[1].split(" ")[0]: habit for habit in found}
     assert by_limit["5"].given(grads) is grads
     assert by_limit["2"].given(grads) is not grads
+
+
+def test_gradients_may_be_clipped_as_torch_does_it_and_each_by_itself() -> None:
+    """With 1e-6 beside the norm; a layer whose norm is below the limit is the very same."""
+    grads: Any = {"w": np.array([[3.0, 4.0]]), "b": np.array([0.5]), "x": None}
+    found = {h.line: h for h in habits([Adam()]) if h.name.startswith("gradient.clipped")}
+    each = found["g = g * at_most(1, 1 / (norm(g) + 1e-06))"].given(grads)
+    assert each["w"].tolist() == [[3.0 * (1 / 5.000001), 4.0 * (1 / 5.000001)]]  # type: ignore[union-attr]
+    assert (each["b"], each["x"]) == (grads["b"], None)
+    assert found["g = g * at_most(1, 10 / (norm(g) + 1e-06))"].given(grads) is grads
+    plain = found["g = g * at_most(1, 1 / norm(g))"].given(grads)
+    assert plain["w"].tolist() == [[3.0 * 0.2, 4.0 * 0.2]]  # type: ignore[union-attr]
+    norm = float(np.sqrt(25.25)) + 1e-6
+    together = found["g = g * at_most(1, 1 / (norm(all gradients) + 1e-06))"].given(grads)
+    assert together["b"].tolist() == [0.5 * (1 / norm)]  # type: ignore[union-attr]
 
 
 def test_a_habit_leaves_alone_what_it_is_not_about() -> None:

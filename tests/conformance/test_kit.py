@@ -449,6 +449,7 @@ def test_habits_are_named(name: str, algorithm: str, change: Any) -> None:
     [
         (given.Clips, "adamw", "gradient.clipped"),
         (given.Clamps, "adamw", "gradient.clamped"),
+        (given.ClipsEach, "adamw", "gradient.clipped_by_layer"),
         (given.Centralises, "ranger", "gradient.centralised"),
         (sync.ResetsMoments, "ranger", "sync.moments_reset"),
     ],

@@ -235,6 +235,43 @@ def test_a_count_that_is_not_saved(algorithm: str) -> None:
     assert found[-2].verdict == FORGETS
 
 
+@pytest.mark.parametrize(
+    ("factor", "verdict"), [(1 + 2.0**-23, CONFORMS), (1 + 2.0**-14, FORGETS)]
+)
+def test_what_rounds_otherwise_after_loading_forgets_nothing(
+    factor: float, verdict: str
+) -> None:
+    """Powers that were products, say: the state is the same, and so are steps, to their bounds."""
+
+    class Other(ReferenceBackend):
+        def step(self, handle: Any, grads: Any, lr: float) -> None:
+            super().step(handle, grads, lr * getattr(handle, "factor", 1.0))
+
+        def reload(self, handle: Any) -> Any:
+            there: Any = super().reload(handle)
+            there.factor = factor
+            return there
+
+    found = run(Other("float32"), "reload/adam")
+    assert found.verdict == verdict, found.detail
+    if verdict == CONFORMS:
+        assert found.detail == "other bits after a reload, within the bounds"
+
+
+def test_what_comes_back_rounded_is_forgotten() -> None:
+    """Moments that are stored in half precision, and show it at once."""
+
+    class Rounds(ReferenceBackend):
+        def reload(self, handle: Any) -> Any:
+            there: Any = super().reload(handle)
+            m = {k: x.astype(np.float16).astype(x.dtype) for k, x in there.state.m.items()}
+            there.state = replace(there.state, m=m)
+            return there
+
+    found = run(Rounds("float32"), "reload/adam")
+    assert (found.verdict, found.t) == (FORGETS, 2)
+
+
 @pytest.mark.parametrize("lost", ["slow", "warmup"])
 def test_what_else_is_not_saved(lost: str) -> None:
     """Slow weights, and what a first batch has chosen."""

@@ -91,6 +91,34 @@ class Clips(Clipped):
     limit = 1.0
 
 
+class EachClipped(Honest):
+    """Gradients of no larger norm than a limit, each by itself, and the limit is infinite."""
+
+    limit: ClassVar[float] = np.inf
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Clip as torch.nn.utils.clip_grad_norm_ does it, layer by layer; then step."""
+        given = {
+            k: None if g is None
+            else g * self.dtype.type(min(1.0, self.limit / (common_norm({k: g}) + 1e-6)))
+            for k, g in grads.items()
+        }
+        super().step(handle, given, lr)
+
+    def visible(self, golden: Golden) -> bool:
+        """Return whether a norm is above 1."""
+        found = [golden.gradients(step) for step in golden.steps]
+        return any(common_norm({k: g}) > 1 for of in found for k, g in of.items())
+
+
+class ClipsEach(EachClipped):
+    """The limit is 1, and nobody has asked for it."""
+
+    verdict = DEPARTS
+    of = ("gradient.clipped_by_layer",)
+    limit = 1.0
+
+
 class Clamped(Honest):
     """Gradients whose elements are of no larger value than a limit, and the limit is infinite."""
 

@@ -135,6 +135,9 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
     "gradient.clipped": (
         Trial(wrong=given.Clips, algorithm="lamb", cases=("*-d*",), lines=("m",)),
     ),
+    "gradient.clipped_by_layer": (
+        Trial(wrong=given.ClipsEach, algorithm="adamw", cases=("*-d*",), lines=("m",)),
+    ),
     "gradient.clamped": (
         Trial(wrong=given.Clamps, algorithm="adamw", cases=("*-d*",), lines=("m",)),
     ),
