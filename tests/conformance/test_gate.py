@@ -396,6 +396,23 @@ def test_what_is_lacking_is_asked_without() -> None:
     assert never.detail == "has no eps"
 
 
+def test_what_a_later_step_lacks_no_step_is_asked_with() -> None:
+    """The steps before it are asked again, and the result is of all."""
+
+    class Later(Without):
+        def start(self, spec: Any, params: Any, state: Any = None) -> Any:
+            if state is None or state["t"] < 2:
+                return Backend.start(self, spec, params, state)
+            return super().start(spec, params, state)
+
+    golden = case("adam/plain-decimal")
+    gate = Gate(Later("weight_decay", 0.0))
+    result = gate.case(golden)
+    assert (result.verdict, result.steps, result.adapted) == (CONFORMS, 3, {"weight_decay": 0.0})
+    asked = [step.question.spec["hyper"]["weight_decay"] for step in gate.taken[golden.case]]
+    assert asked == [0.0, 0.0, 0.0]
+
+
 def test_to_be_without_is_first_by_layer_then_at_all() -> None:
     own = AdamW(weight_decay=0.25, eps=0.5).for_layers(
         {"a": {"weight_decay": 0.5, "lr": 1.0}, "b": {"weight_decay": 0.5}}

@@ -142,6 +142,30 @@ def test_gradients_may_be_clipped_by_value() -> None:
     assert found["g = clamp(-2, g, 2)"].given(grads) is not grads
 
 
+def test_hyperparameters_may_be_kept_in_single_precision() -> None:
+    """One of them, or all but words and counts; those of layers too, and of what is wrapped."""
+    optimizer = Lookahead(inner=Adam(beta1=0.9, eps=1e-8), k=5, alpha=0.8).for_layers(
+        {"b": {"eps": 1e-3, "k": 3}, "w": {"beta1": 0.7}}
+    )
+    found = {h.line: h for h in habits([optimizer]) if h.name == "hyper.float32"}
+    one = found["eps = float32(eps)"]
+    single = {x: float(np.float32(x)) for x in (0.9, 1e-8, 0.8, 1e-3, 0.7, 0.999)}
+    assert one.was == "eps"
+    told = one.told(optimizer, {})
+    assert told == Lookahead(inner=Adam(beta1=0.9, eps=single[1e-8]), k=5, alpha=0.8).for_layers(
+        {"b": {"eps": single[1e-3], "k": 3}, "w": {"beta1": 0.7}}
+    )
+    everything = found["hyperparameters = float32(hyperparameters)"].told(optimizer, {})
+    assert everything.hyper() == optimizer.hyper() | {
+        "beta1": single[0.9], "beta2": single[0.999], "eps": single[1e-8], "alpha": single[0.8],
+        "lr": float(np.float32(optimizer.hyper()["lr"])),
+    }
+    assert dict(dict(everything.layers)["b"]) == {"eps": single[1e-3], "k": 3}
+    assert type(dict(dict(everything.layers)["w"])["beta1"]) is float
+    assert "lr = float32(lr)" not in found  # a step has its own
+    assert "k = float32(k)" not in found
+
+
 def test_gradients_may_be_centralised_by_rows() -> None:
     """Of layers of so many axes or more, over all of them but the first."""
     grads: Any = {"w": np.array([[1.0, 3.0], [2.0, 2.0]]), "b": np.array([1.0, 2.0]), "x": None}
