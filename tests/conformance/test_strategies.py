@@ -226,7 +226,9 @@ def test_gradients_shrink() -> None:
     ((w, b),) = ((g["w"], g["b"]) for g in found)
     assert b is None
     assert w is not None
-    assert w.ravel().tolist() == [0.0, 1.0, 0.0, -0.5]
+    # Which of the small ones it is depends on the constants that hypothesis finds in modules.
+    assert set(np.abs(w).ravel()) <= {0.0, 0.5, 1.0, 2.0}
+    assert np.count_nonzero(w) <= 2
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
