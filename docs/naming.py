@@ -31,8 +31,6 @@ REASONS: Final[dict[frozenset[str], str]] = {
     frozenset({"sgd.dampening_needs_momentum"}):
         "a choice of torch and of who copies it: the cases that show it are asked without "
         "dampening, and the report says so",
-    frozenset({"adam.eps_floor", "adam.eps_ignored"}):
-        "they differ where √v̂ is less than eps, and no case has such a v̂",
     frozenset({"first_batch.betas_unsquared", "first_batch.sum"}):
         "both make h larger, and no first batch is loud by one and quiet by the other",
 }

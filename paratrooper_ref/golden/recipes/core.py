@@ -140,6 +140,13 @@ def _tiny(name: str, setting: str, optimizer: Optimizer) -> Iterator[Core]:
     eps = float(optimizer.hyper()["eps"])
     inside = bool(optimizer.hyper().get("eps_inside_root", False))
     yield _tiny_case(f"{name}/tiny-{setting}", optimizer, eps, inside=inside)
+    if name not in TRUSTING:
+        yield witness(
+            f"{name}/faint-{setting}", "Gradients far smaller than eps, which is all there is.",
+            optimizer, t=10, steps=2, shapes={"moving": (3,), "calm": (3,)},
+            weights={"calm": 0.0}, grads={"calm": 2.0 ** (round(float(np.log2(eps))) - 12)},
+            hunts="faint-eps",
+        )
     if "eps_inside_root" in optimizer.hyper():
         where = "outside" if inside else "inside"
         other = _with(optimizer, eps_inside_root=not inside)

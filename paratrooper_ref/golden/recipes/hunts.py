@@ -75,6 +75,7 @@ HUNTS: Final[dict[str, tuple[str, ...]]] = {
         "lars.direction_norm_unguarded", "lars_2019.direction_norm_unguarded",
     ),
     "faint": ("lars.ratio_one", "*.trust_coefficient_ignored"),
+    "faint-eps": ("*.eps_ignored",),
     "coasting": ("lars.ratio_at_least_1_at_rest", "lars.trust_coefficient_ignored"),
     "sync": (
         "lookahead.alpha_*", "lookahead.early_phase", "lookahead.every_step",
