@@ -178,7 +178,7 @@ def _vectors(hyper: str, off: Any, optimizer: Optimizer, shapes: Shapes) -> Opti
     return optimizer.for_layers({layer: {hyper: off} for layer in vectors})
 
 
-def clipped(limit: float, grads: Grads, *, eps: float = 0.0) -> Grads:
+def clipped(limit: float, grads: Grads, *, eps: float) -> Grads:
     """Return gradients whose common norm is a limit, if it was above."""
     squares = [np.sum(np.square(g, dtype=np.float64)) for g in grads.values() if g is not None]
     norm = float(np.sqrt(sum(squares))) + eps

@@ -162,6 +162,8 @@ def test_hyperparameters_may_be_kept_in_single_precision() -> None:
     }
     assert dict(dict(everything.layers)["b"]) == {"eps": single[1e-3], "k": 3}
     assert type(dict(dict(everything.layers)["w"])["beta1"]) is float
+    (cap,) = (h for h in habits([Paratrooper(cap=0.7)]) if h.line == "cap = float32(cap)")
+    assert cap.told(Paratrooper(), {}) == Paratrooper()  # whose ceiling is a word
     assert "lr = float32(lr)" not in found  # a step has its own
     assert "k = float32(k)" not in found
 
