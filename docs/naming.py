@@ -31,6 +31,17 @@ REASONS: Final[dict[frozenset[str], str]] = {
     frozenset({"sgd.dampening_needs_momentum"}):
         "a choice of torch and of who copies it: the cases that show it are asked without "
         "dampening, and the report says so",
+    **dict.fromkeys(
+        (
+            frozenset({"lamb.direction_norm_unguarded"}),
+            frozenset({"lars.direction_norm_unguarded"}),
+            frozenset({"lars_2019.direction_norm_unguarded"}),
+        ),
+        "it divides by 0, and what comes of that is a verdict of its own: *not finite*",
+    ),
+    frozenset({"lamb.gradient_clipped_by_layer", "gradient.clipped_by_layer"}):
+        "the same thing, as a line of LAMB and as a habit around any rule, with 1e-6 beside the "
+        "norm or without",
     frozenset({"first_batch.betas_unsquared", "first_batch.sum"}):
         "both make h larger, and no first batch is loud by one and quiet by the other",
 }
@@ -94,7 +105,7 @@ def page(found: dict[str, Any]) -> str:
 def why(name: str, row: dict[str, Any]) -> str:
     """Return why a variant is not named alone."""
     told = [frozenset({name, like}) for like in row["likes"] if like != name]
-    return "; ".join(REASONS[pair] for pair in told or [frozenset({name})])
+    return "; ".join(REASONS[pair] for pair in dict.fromkeys(told or [frozenset({name})]))
 
 
 def main() -> int:
