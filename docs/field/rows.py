@@ -190,7 +190,12 @@ def _timm() -> Iterator[Row]:
                 "timm.optim:Lars",
                 options={"always_adapt": True, "trust_clip": True, "foreach": way},
             ),
-            documented=f"{documented}; with trust_clip it is LARC of apex, which it cites", **of,
+            documented=f"{documented}; with trust_clip it is LARC of apex, which it cites",
+            known=(Known(
+                cases="lars/coasting-*", verdict="departs",
+                why="where the gradient is zero the ratio is 1, whatever the decay, as a comment in "
+                    "its code says",
+            ),), **of,
         )
     yield Row(
         name="timm.optim.SGDW", algorithm="sgd", dialect="sgd.decay_decoupled",
@@ -275,7 +280,10 @@ def _jettify() -> Iterator[Row]:
             cases="*", verdict="departs",
             why="without a guard of zero norms: weights that are zero never move, and "
                 "where the update is zero too they are not a number",
-        ),),
+        ), Known(
+            cases="lamb/at-rest-*", verdict="not finite",
+            why="without a guard of zero norms: where a direction is zero the weights are no number",
+        )),
     )
 
 
@@ -298,10 +306,7 @@ def _kozistr() -> Iterator[Row]:
         dialect="sgd.dampening_first",
         make=adapters.layer_of("pytorch_optimizer:LARS", axes=1),
         documented="scalars and vectors have neither a ratio nor decay: it is SGD of them",
-        known=(spoiled, Known(
-            cases="sgd/descent-*", verdict="departs",
-            why="without momentum there is no buffer, and no dampening: a dialect",
-        )), **of,
+        known=(spoiled,), **of,
     )
     for way in (False, True):
         options: dict[str, Any] = {"foreach": way}
@@ -481,22 +486,33 @@ def _fastai() -> Iterator[Row]:
             why="without a guard of zero norms: weights that are zero never move",
         ) for cases in ("zero-weights", "shapes", "ratios-decimal")
     )
+    coasting = Known(
+        cases="*coasting*", verdict="departs",
+        why="without a guard of zero norms: where the gradient is zero the local rate is that of "
+            "the decay, and the buffer is stepped at it",
+    )
     local = "LARS, or with clip LARC: a local rate, clipped to be less than the rate"
     yield Row(
         name="fastai.optimizer.Larc, clip=False", algorithm="lars",
         dialect="lars.decay_decoupled and lars.ratio_of_history", options={"clip": "False"},
         make=adapters.fastai("Larc", clip=False), documented=f"{local}; decoupled decay",
-        known=(*unguarded, replace(unguarded[0], cases="*ratios-dyadic"), Known(
-            cases="*still*", verdict="departs",
-            why="without a guard of zero norms: where the gradient is zero the local rate is that "
-                "of the decay, and the buffer is stepped at it",
-        )), **of,
+        known=(
+            *unguarded, replace(unguarded[0], cases="*ratios-dyadic"), coasting,
+            replace(coasting, cases="*still*"), Known(
+                cases="*at-rest*", verdict="not finite",
+                why="without a guard of zero norms: with eps=0 and without decay weights whose "
+                    "gradient is zero are no number",
+            ),
+        ), **of,
     )
     yield Row(
         name="fastai.optimizer.Larc", algorithm="lars",
         dialect="lars.decay_decoupled and lars.ratio_of_history and lars_2017.ratio_at_most_1",
         make=adapters.fastai("Larc"), documented=f"{local}; decoupled decay",
-        known=(*unguarded, replace(unguarded[0], cases="*ratios-dyadic")), **of,
+        known=(
+            *unguarded, replace(unguarded[0], cases="*ratios-dyadic"),
+            replace(unguarded[0], cases="*at-rest*"), coasting,
+        ), **of,
     )
 
 
@@ -658,11 +674,7 @@ def _pylocron() -> Iterator[Row]:
         known=(Known(
             cases="reload/*", verdict="raises", departure="pylocron_lookahead_state_dict",
             why="it cannot be saved",
-        ), Known(
-            cases="*/frozen", verdict="departs", dtypes=("float64", "float32"),
-            why="AdamW counts the steps of each layer, a dialect that cannot be told where only "
-                "weights are seen",
-        )), long=DTYPES, **of,
+        ),), long=DTYPES, **of,
     )
 
 
