@@ -193,8 +193,8 @@ def _timm() -> Iterator[Row]:
             documented=f"{documented}; with trust_clip it is LARC of apex, which it cites",
             known=(Known(
                 cases="lars/coasting-*", verdict="departs",
-                why="where the gradient is zero the ratio is 1, whatever the decay, as a comment in "
-                    "its code says",
+                why="where the gradient is zero the ratio is 1, whatever the decay, as a comment "
+                    "in its code says",
             ),), **of,
         )
     yield Row(
@@ -282,7 +282,8 @@ def _jettify() -> Iterator[Row]:
                 "where the update is zero too they are not a number",
         ), Known(
             cases="lamb/at-rest-*", verdict="not finite",
-            why="without a guard of zero norms: where a direction is zero the weights are no number",
+            why="without a guard of zero norms: where a direction is zero the weights are no "
+                "number",
         )),
     )
 
