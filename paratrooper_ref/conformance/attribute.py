@@ -222,28 +222,30 @@ def _like(hypothesis: Hypothesis, worst: float) -> Like:
 
 
 class _Supposed(NamedTuple):
-    """A step, as a hypothesis has it: by whom, with which gradients, and what is lost after it."""
+    """A step, as a hypothesis has it: by whom, with which gradients and rate, and what is lost."""
 
     optimizer: Optimizer
     grads: Grads
+    lr: float
     lost: frozenset[str] = frozenset()
 
 
 def _as(hypothesis: Hypothesis, step: Taken) -> _Supposed | None:
     """Return a step as a hypothesis has it; None if it cannot be so."""
-    optimizer, grads = step.optimizer, step.question.grads
+    optimizer, grads, lr = step.optimizer, step.question.grads, step.question.lr
     lost = set[str]()
     try:
         for known in hypothesis:
             if isinstance(known, Habit):
                 shapes = {k: np.shape(x) for k, x in step.question.state.params.items()}
                 optimizer, grads = known.told(optimizer, shapes), known.given(grads)
+                lr = known.rate(optimizer, lr)
                 lost |= {*known.lost(optimizer, step.question.state.t + 1)}
             elif known.fits(optimizer):
                 optimizer = changed(optimizer, known)
     except VariantError:
         return None
-    return _Supposed(optimizer, grads, frozenset(lost))
+    return _Supposed(optimizer, grads, lr, frozenset(lost))
 
 
 def lines_of(known: Variant | Habit) -> frozenset[str]:
@@ -278,7 +280,7 @@ def _off(other: _Supposed, step: Taken, profile: Profile) -> float:
     try:
         with np.errstate(all="ignore"):
             names = bounds.lines(
-                other.optimizer, asked.state, other.grads, asked.lr, profile, guesses=True,
+                other.optimizer, asked.state, other.grads, other.lr, profile, guesses=True,
                 errors=errors,
             )
     except Undecided:
@@ -362,14 +364,15 @@ def _moves(hypothesis: Hypothesis, step: Taken) -> bool:
 
 def _same(other: _Supposed, step: Taken) -> bool:
     return (
-        other.optimizer == step.optimizer and other.grads is step.question.grads and not other.lost
+        other.optimizer == step.optimizer and other.grads is step.question.grads
+        and other.lr == step.question.lr and not other.lost
     )
 
 
 def _doubles(other: _Supposed, step: Taken) -> dict[str, dict[str, Any]]:
     asked = step.question
     names, _ = evaluated(
-        other.optimizer, asked.state, other.grads, asked.lr, lambda layer, slot, x: x
+        other.optimizer, asked.state, other.grads, other.lr, lambda layer, slot, x: x
     )
     return names
 
@@ -489,7 +492,7 @@ def _left(constant: Constant, step: Taken, profile: Profile) -> float:
     except ERRORS:  # a value that is not admitted
         return math.inf
     asked = replace(step.question, lr=lr)
-    return _off(_Supposed(optimizer, asked.grads), replace(step, question=asked), profile)
+    return _off(_Supposed(optimizer, asked.grads, lr), replace(step, question=asked), profile)
 
 
 def _solved(name: str, step: Taken) -> float | None:

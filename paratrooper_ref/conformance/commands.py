@@ -107,6 +107,9 @@ def _backend(made: argparse.ArgumentParser) -> None:
 
 
 def _check(args: argparse.Namespace) -> int:
+    if args.report is not None and not Path(args.report).absolute().parent.is_dir():
+        msg = f"--report needs a folder that is there, got {args.report}"
+        raise ValueError(msg)
     backend, algorithm = _asked(args)
     profile = _profile(backend, args.profile)
     corpus = Corpus(args.corpus)
@@ -173,12 +176,20 @@ def _asked(args: argparse.Namespace) -> tuple[Backend, str]:
             msg = f"{args.backend} is an adapter already; --set and --dtype are for what makes one"
             raise ValueError(msg)
         backend = found
+    elif inspect.isfunction(found) and "theta" in inspect.signature(found).parameters:
+        msg = f"{args.backend} is an update function; name KernelBackend({found.__name__}) instead"
+        raise ValueError(msg)
     elif callable(found):
         backend = found(**settings, **({"dtype": args.dtype} if args.dtype else {}))
     else:
         backend = found
     for name in ("start", "step", "read", "profile", "name"):
-        if not hasattr(backend, name):
+        try:
+            known = hasattr(backend, name)
+        except RuntimeError as error:  # a program that does not start, or does not speak
+            msg = f"{args.backend} cannot be asked for its {name}: {error}"
+            raise ValueError(msg) from error
+        if not known:
             needs = "check needs an adapter with start, step, read, profile and name"
             msg = f"{needs}; {args.backend} has no {name}"
             raise ValueError(msg)

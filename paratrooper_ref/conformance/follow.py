@@ -34,7 +34,7 @@ from paratrooper_ref.conformance.verdict import (
     UNSTABLE,
     UNSUPPORTED,
     Fault,
-    said,
+    raised,
 )
 from paratrooper_ref.conformance.wanted import Wanted
 from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
@@ -228,7 +228,7 @@ class Run:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # SystemExit, a test's skip: whatever it raises
-            raise self._failed(RAISES, said(error)) from error
+            raise self._failed(RAISES, raised(error)) from error
 
     def _same(self, session: Session, do: Any, verdict: str, other: str) -> None:
         """Do something that may change nothing of what is shown."""

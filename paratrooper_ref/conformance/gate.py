@@ -30,7 +30,7 @@ from paratrooper_ref.conformance.verdict import (
     Departure,
     Fault,
     Result,
-    said,
+    raised,
 )
 from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
 from paratrooper_ref.golden.corpus import Corpus, Entry
@@ -254,7 +254,7 @@ class Gate:
         except (Fault, Unsupported, HungError, KeyboardInterrupt):
             raise
         except BaseException as error:  # SystemExit, a test's skip
-            raise Fault(RAISES, said(error)) from error
+            raise Fault(RAISES, raised(error)) from error
         return found
 
     def _departure(self, taken: Taken) -> Departure:

@@ -40,6 +40,10 @@ def _as_given(grads: Grads) -> Grads:
     return grads
 
 
+def _as_asked(optimizer: Optimizer, lr: float) -> float:
+    return lr
+
+
 def _as_kept(optimizer: Optimizer, t: int) -> tuple[str, ...]:
     return ()
 
@@ -59,6 +63,8 @@ class Habit:
     given : callable
         ``given(grads)`` returns the gradients with which that does the same; the very mapping
         where they are no others.
+    rate : callable
+        ``rate(optimizer, lr)`` returns the rate of the step.
     lost : callable
         ``lost(optimizer, t)`` returns the slots that are 0 after step t.
     """
@@ -67,6 +73,7 @@ class Habit:
     line: str
     told: Callable[[Optimizer, Shapes], Optimizer] = _as_told
     given: Callable[[Grads], Grads] = _as_given
+    rate: Callable[[Optimizer, float], float] = _as_asked
     lost: Callable[[Optimizer, int], tuple[str, ...]] = _as_kept
     was: str = "each layer as it is told"
 
@@ -105,6 +112,18 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
         yield Habit(
             name="layers.hyper_shared", line="layers have nothing of their own",
             told=partial(_shared, list(owned)),
+        )
+    yield Habit(
+        name="rate.kept", rate=_of_construction, was="lr", line="lr, when the optimizer is made",
+    )
+    if "lr" in owned:
+        yield Habit(
+            name="rate.kept", rate=_of_construction, told=partial(_shared, ["lr"]), was="lr",
+            line="lr, when the optimizer is made, for all layers",
+        )
+    if any("beta1" in o.hyper() for o in known):
+        yield Habit(
+            name="hyper.betas_swapped", told=_swapped, was="beta1, beta2", line="beta2, beta1",
         )
     for name, hyper, off in VECTORS:
         if any(_takes(o, hyper) for o in known):
@@ -155,6 +174,22 @@ def _shared(names: list[str], optimizer: Optimizer, shapes: Shapes) -> Optimizer
         (layer, tuple((k, v) for k, v in own if k not in names)) for layer, own in optimizer.layers
     )
     return replace(optimizer, layers=tuple((layer, own) for layer, own in layers if own))
+
+
+def _of_construction(optimizer: Optimizer, lr: float) -> float:
+    return optimizer.rate(None)
+
+
+def _swapped(optimizer: Optimizer, shapes: Shapes) -> Optimizer:
+    """Return an optimizer whose decay rates have each other's value, of layers too."""
+    other = {"beta1": "beta2", "beta2": "beta1"}
+    plain = replace(optimizer, layers=())
+    hyper = plain.hyper()
+    changed = {k: hyper[was] for k, was in other.items() if was in hyper}
+    layers = tuple(
+        (layer, tuple((other.get(k, k), x) for k, x in own)) for layer, own in optimizer.layers
+    )
+    return replace(with_hyper(plain, changed), layers=layers)
 
 
 def _single(names: list[str], optimizer: Optimizer, shapes: Shapes) -> Optimizer:

@@ -165,7 +165,10 @@ def _of_choice(result: Result) -> Result:
     """Return a result; what departs only as its layers count their own steps is not asked that."""
     if result.verdict == DEPARTS and [like.variant for like in result.likes] == [BY_LAYER]:
         detail = "steps of frozen layers: it counts the steps of each layer apart (a dialect)"
-        return replace(result, verdict=UNSUPPORTED, detail=detail, departure=None, likes=())
+        said = replace(
+            result, verdict=UNSUPPORTED, detail=detail, departure=None, likes=(), shares=()
+        )
+        return replace(said, alone=()) if isinstance(said, loop.Run) else said
     return result
 
 

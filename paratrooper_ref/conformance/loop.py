@@ -41,7 +41,7 @@ from paratrooper_ref.conformance.verdict import (
     Fault,
     Result,
     Share,
-    said,
+    raised,
 )
 from paratrooper_ref.conformance.watch import SECONDS, HungError, Watch
 from paratrooper_ref.golden.bits import to_bfloat16
@@ -381,7 +381,7 @@ class _Check:
         except HungError as error:
             run = self._ended(HANGS, str(error))
         except BaseException as error:  # what a backend raises, SystemExit too, is its answer
-            run = self._ended(RAISES, said(error))
+            run = self._ended(RAISES, raised(error))
         spent = time.perf_counter() - began
         return replace(run, seconds=spent, adapted=self.adapted.changes)
 

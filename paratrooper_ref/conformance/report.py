@@ -109,9 +109,10 @@ class Report:
 
     @property
     def failed(self) -> list[Result]:
-        """The failures that are not expected."""
+        """The failures that are not expected: single steps first, and early ones of them."""
         fine = (CONFORMS, UNSUPPORTED)
-        return [r for r in self.results if r.verdict not in fine and r.case not in self.expected]
+        found = [r for r in self.results if r.verdict not in fine and r.case not in self.expected]
+        return sorted(found, key=lambda r: (r.case.count("/") > 1, r.t is None, r.t or 0))
 
     @property
     def complete(self) -> bool:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import sysconfig
+import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf, isnan
+from pathlib import Path
 from typing import Any, Final
+
+PACKAGE: Final = str(Path(__file__).parents[1])
+INSTALLED: Final = tuple({sysconfig.get_path(p) for p in ("stdlib", "purelib", "platlib")})
 
 CONFORMS: Final = "conforms"
 DEPARTS: Final = "departs"
@@ -62,6 +68,20 @@ def said(error: BaseException) -> str:
     except BaseException:
         text = "(it has no text that can be printed)"
     return f"{type(error).__name__}: {' '.join(text.split())}".strip().removesuffix(":")
+
+
+def raised(error: BaseException) -> str:
+    """Return an exception in one line, and where in somebody's own code it comes from."""
+    frames = [
+        frame for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((PACKAGE, "<"))
+    ]
+    # Of what is installed the caller is of more use than the frame that gave up.
+    own = [frame for frame in frames if not frame.filename.startswith(INSTALLED)]
+    last = (own or frames)[-1:]
+    return said(error) + "".join(
+        f"; at {Path(frame.filename).name}:{frame.lineno}, in {frame.name}" for frame in last
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

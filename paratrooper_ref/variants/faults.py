@@ -265,6 +265,13 @@ FAULTS: Final[dict[str, Fault]] = {
             where="rates that change",
         ),
         Fault(
+            name="rate.kept",
+            what="takes its rate when it is made, and never asks again",
+            seen="a mutant: a schedule without effect",
+            check="departs",
+            where="rates that change",
+        ),
+        Fault(
             name="rate.decay_of_construction",
             what="decays at the rate it was made with; the step follows its own",
             seen="pytorch_optimizer's Ranger21",
@@ -280,6 +287,12 @@ FAULTS: Final[dict[str, Fault]] = {
             link=f"{_RANGER}/blob/c82a304/ranger/ranger.py",
             check="departs",
             where="layers with hyperparameters of their own",
+        ),
+        Fault(
+            name="hyper.betas_swapped",
+            what="takes the decay rates out of their pair in the wrong order",
+            seen="a mutant",
+            check="departs",
         ),
         Fault(
             name="hyper.float32",

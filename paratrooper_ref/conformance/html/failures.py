@@ -20,7 +20,7 @@ def first_failures(report: Report) -> Markup | None:
     told = [tag("div", *_told(r, report), class_="card fails") for r in shown]
     note = None
     if len(shown) > 1:
-        note = tag("p", "One failure of each kind, in the order of the cases.")
+        note = tag("p", "One failure of each kind, early steps first.")
     return section("Where it first departs" if departs else "What fails first", note, *told)
 
 

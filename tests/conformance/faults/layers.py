@@ -124,6 +124,39 @@ class KeepsSingle(Honest):
         return any(float(np.float32(x)) != x for x in values)
 
 
+class KeepsRate(Honest):
+    """The rate is that of the start."""
+
+    verdict = DEPARTS
+    of = ("rate.kept",)
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> Any:
+        """Step at the rate of the optimizer."""
+        super().step(handle, grads, handle.optimizer.rate(None))
+
+    def visible(self, golden: Golden) -> bool:
+        """Return whether a step has another."""
+        return any(step.lr != golden.optimizer.rate(None) for step in golden.steps)
+
+
+class SwapsBetas(Honest):
+    """The decay rates have each other's value."""
+
+    verdict = DEPARTS
+    of = ("hyper.betas_swapped",)
+
+    def start(self, spec: Spec, params: Params, state: Given = None) -> Any:
+        """Swap them, for each layer that has its own too."""
+        other = {"beta1": "beta2", "beta2": "beta1"}
+
+        def swapped(own: Any) -> dict[str, Any]:
+            return {other.get(k, k): x for k, x in own.items()}
+
+        layers = {layer: swapped(own) for layer, own in spec.get("layers", {}).items()}
+        mine = {**spec, "hyper": swapped(spec["hyper"])}
+        return super().start({**mine, "layers": layers} if layers else mine, params, state)
+
+
 class SparesVectors(Honest):
     """Something, here nothing, is switched off for layers of one axis or none."""
 

@@ -249,6 +249,13 @@ TRIALS: Final[dict[str, tuple[Trial, ...]]] = {
             runs=("replay/adamw/decimal",), lines=("direction",),
         ),
     ),
+    "rate.kept": (
+        Trial(wrong=layers.KeepsRate, algorithm="adamw", cases=USUAL, lines=("update",)),
+        Trial(wrong=layers.KeepsRate, algorithm="sgd", cases=("plateau-d*", "rates-d*")),
+    ),
+    "hyper.betas_swapped": (
+        Trial(wrong=layers.SwapsBetas, algorithm="adamw", cases=USUAL, lines=("m",)),
+    ),
     "hyper.float32": (
         Trial(wrong=layers.KeepsSingle, algorithm="adamw", cases=USUAL, lines=("direction",)),
     ),
