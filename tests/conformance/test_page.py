@@ -146,7 +146,7 @@ MANY = {
     "one": report(result("g/1", CONFORMS, 0.25)),
     "failing": report(
         result("g/1", CONFORMS, 0.25), result("g/2", DEPARTS, 0.5, 1234.5, t=2, likes=[LIKE]),
-        result("g/3", DEPARTS, 7.0, t=1), result("g/4", RAISES, detail="ValueError: no", t=4),
+        result("g/3", DEPARTS, 7.0, t=3), result("g/4", RAISES, detail="ValueError: no", t=4),
         result("g/5", UNSUPPORTED, detail="not here"), likes=[LIKE],
         constants=[Constant(name="eps", given=1e-8, found=1e-7, multiple=True)],
     ),

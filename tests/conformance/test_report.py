@@ -229,8 +229,8 @@ def test_all_that_explains_a_departure_is_told_with_it() -> None:
 
 def test_a_failure_like_another_is_told_in_a_line() -> None:
     """The first of its kind in full: the verdict, the line, the likeness."""
-    second = replace(BAD, case="a/7", t=5, detail="theta is off")
-    found = report(BAD, BROKEN, second)
+    first, second = replace(BAD, t=1), replace(BAD, case="a/7", t=5, detail="theta is off")
+    found = report(first, BROKEN, second)
     assert found.brief(second) == "FAIL a/7  step t=5: theta is off, as in a/2"
     assert found.brief(BROKEN) == found.failure(BROKEN)
     nine = report(*(replace(BAD, case=f"a/{i}") for i in range(9)))
@@ -293,3 +293,10 @@ def test_a_saved_report_has_all_of_it(tmp_path: Path) -> None:
     for name in ("report.html", "report.htm"):
         report(GOOD).save(str(tmp_path / name))
         assert (tmp_path / name).read_text("utf-8").startswith("<!DOCTYPE html>")
+
+
+def test_failures_are_told_from_early_steps_on() -> None:
+    """Single steps first, then runs; what has no step comes last of each."""
+    cases = [("a/c", 9), ("replay/a/b", 1), ("a/z", 1), ("a/n", None), ("a/b", 1)]
+    found = report(*(replace(BAD, case=case, t=t) for case, t in cases))
+    assert [r.case for r in found.failed] == ["a/z", "a/b", "a/c", "a/n", "replay/a/b"]
