@@ -80,17 +80,18 @@ def witnesses() -> str:
     """Return the witnesses of the core tier, by the word that names them."""
     groups: dict[str, set[str]] = defaultdict(set)
     counts: Counter[str] = Counter()
-    about = {}
+    about: dict[str, list[str]] = defaultdict(list)
     for golden in core():
         group, _, rest = golden.case.partition("/")
         word = re.sub(r"^switch-.*-(\w+)$", r"switch-...-\1", rest.rpartition("-")[0])
         groups[word].add(group)
         counts[word] += 1
-        about.setdefault(word, golden.about)
+        if not any(golden.about.startswith(known) for known in about[word]):
+            about[word].append(golden.about)
     rows: list[tuple[object, ...]] = []
     for word, names in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
         who = "all" if len(names) == len(FAMILY) else ", ".join(sorted(names))
-        rows.append((f"`{word}`", counts[word], who, about[word]))
+        rows.append((f"`{word}`", counts[word], who, " Or: ".join(about[word])))
     return table(("witness", "cases", "optimizers", "what it shows"), rows)
 
 

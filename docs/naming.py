@@ -37,7 +37,8 @@ REASONS: Final[dict[frozenset[str], str]] = {
             frozenset({"lars.direction_norm_unguarded"}),
             frozenset({"lars_2019.direction_norm_unguarded"}),
         ),
-        "it divides by 0, and what comes of that is a verdict of its own: *not finite*",
+        "it divides by 0, and what comes of that is a verdict of its own: *raises* here, where the "
+        "reference refuses it, and *not finite* for who goes on",
     ),
     frozenset({"lamb.gradient_clipped_by_layer", "gradient.clipped_by_layer"}):
         "the same thing, as a line of LAMB and as a habit around any rule, with 1e-6 beside the "

@@ -27,7 +27,7 @@ from paratrooper_ref.variants import VARIANTS, Variant, VariantError, changed
 FEW: Final = 6  # steps on which candidates are tried before all
 MANY: Final = 60
 PAIRS: Final = 500  # more are not tried: where nearly all is wrong, pairs explain nothing
-APART: Final = 100.0  # bounds away, in plain doubles, from which on a candidate is out
+APART: Final = 1e4  # bounds away, in plain doubles, from which on a candidate is out
 NOTHING: Final = 2.0**-20  # of a bound: what the same in other words may differ by, in doubles
 REACH: Final = 50  # powers of two in which a constant is looked for
 REFINED: Final = 2  # times that a constant is put in the middle of its interval

@@ -25,7 +25,7 @@ from paratrooper_ref.conformance.beside import Beside, Errors, Gradient, Held
 from paratrooper_ref.conformance.corners import lacking
 from paratrooper_ref.conformance.dialect import spoken, variants_of
 from paratrooper_ref.conformance.profile import Profile
-from paratrooper_ref.conformance.remembered import Told, hidden, remembered
+from paratrooper_ref.conformance.remembered import Told, by_layer, largest
 from paratrooper_ref.conformance.session import Session, Shown, Start, differing
 from paratrooper_ref.conformance.step import BEYOND
 from paratrooper_ref.conformance.verdict import (
@@ -39,6 +39,7 @@ from paratrooper_ref.conformance.verdict import (
     UNSUPPORTED,
     Departure,
     Fault,
+    Like,
     Result,
     Share,
     raised,
@@ -437,7 +438,9 @@ class _Check:
             if alone is not None and (lack := lacking(alone, self.profile)):
                 raise lack
             if held[-1].worst > 1:
-                return self._departing(optimizer, session.fault, start, told)
+                fault = session.fault
+                counted = self._counted(session, course, start, told)
+                return self._departing(optimizer, fault, counted)
             _unspoilt(session)
         said = [ended, self._sight(held, beside.ended)]
         branches = ((t, step.undecided) for t, step in enumerate(held, 1) if step.undecided)
@@ -463,8 +466,25 @@ class _Check:
         why = ended or f"the bound of {self.profile.dtype} is larger than what a step moves"
         return f"beside the real run blind from t = {blind}: {why}"
 
+    def _counted(
+        self, session: Session, course: Course, start: State, told: list[Told]
+    ) -> Like | None:
+        """Return that steps are counted by layer, if that explains the run, which goes on."""
+        if all(g is not None for step in told for g in step.grads.values()):
+            return None
+        usual = self.optimizer.rate(None)
+        try:
+            for t in range(len(told) + 1, course.steps + 1):
+                grads, lr = course.given(t, {}, self.profile), course.rate(t, usual)
+                told.append(Told(grads, lr, self._stepped(session, grads, lr)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException:  # it goes wrong in another way too
+            return None
+        return by_layer(told, start, self.optimizer, self.asked.spec, self.profile)
+
     def _departing(
-        self, optimizer: Optimizer, fault: Fault | None, start: State, told: Sequence[Told]
+        self, optimizer: Optimizer, fault: Fault | None, counted: Like | None
     ) -> Run:
         held = self.held
         last = held[-1]
@@ -472,11 +492,9 @@ class _Check:
         besides = f"{fault.verdict}: {fault.detail}" if fault else ""
         if taken is None or taken.worst <= 1:
             at = max(last.along, key=lambda share: share.share)
-            given = (optimizer, self.asked.spec, self.profile)
-            like = hidden(told, start, *given) if taken is None else None
             return self._run(
                 DEPARTS, departure=Departure(at=at), detail=str(at), besides=besides,
-                likes=[like] if like else [],
+                likes=[counted] if counted else [],
             )
         asked = taken.question
         off = max(taken.shares, key=lambda share: share.share)
@@ -484,7 +502,7 @@ class _Check:
             optimizer, asked.state, asked.grads, asked.lr, self.profile, taken.shown, off
         ) or Departure(at=off)
         steps = [step.taken for step in held if step.taken is not None]
-        like = remembered(steps, self.profile)
+        like = counted or largest(steps, self.profile)
         found = (
             attribute.Explained([like]) if like
             else attribute.explained(steps[-LAST:], self.profile)
@@ -521,19 +539,16 @@ class _Check:
         first = Beside(self.optimizer, self.asked.spec, self.profile, start)
         first.ask(course.given(1, {}, self.profile), self.asked.rate(None))
         straight = self._shown(self.asked, course)
-        done, detail = 0, ""
+        done = 0
         for cut in cuts:
             broken = self._shown(self.asked, course, reload=cut)
             off = self._other(self.asked, course, straight, broken)
-            if off and off[0] > cut and self._honest(self.asked, course, broken):
-                # All that is shown has come back: what was a product is a power now, or the like.
-                detail, off = "other bits after a reload, within the bounds", None
             if off:
                 self.t = off[0]
                 return self._ended(FORGETS, f"saved and loaded after step {cut}, {off[1]}")
             done += 1
         self.t = None
-        return Run(case=self.name, verdict=CONFORMS, steps=done, of=done, detail=detail)
+        return Run(case=self.name, verdict=CONFORMS, steps=done, of=done)
 
     def _cuts(self) -> tuple[int, ...]:
         """Return after which steps it is saved: while it warms up, and at a synchronisation."""

@@ -6,7 +6,7 @@ moment that there was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -21,7 +21,7 @@ from paratrooper_ref.conformance.profile import Profile
 from paratrooper_ref.conformance.session import Shown
 from paratrooper_ref.conformance.step import Taken
 from paratrooper_ref.conformance.verdict import Fault, Like
-from paratrooper_ref.optimizers import Optimizer, State
+from paratrooper_ref.optimizers import NonFiniteError, Optimizer, State
 from paratrooper_ref.variants import FAULTS
 
 BY_LAYER: Final = "steps.by_layer"  # what a backend is like that counts the steps of each layer
@@ -37,83 +37,58 @@ class Told(NamedTuple):
     shown: Shown
 
 
-def remembered(steps: Sequence[Taken], profile: Profile) -> Like | None:
-    """Return what explains the last step of a run by those before it, if one of these does."""
-    return _by_layer(steps, profile) or _largest(steps, profile)
+def by_layer(
+    told: Sequence[Told], start: State, optimizer: Optimizer, spec: Mapping[str, Any],
+    profile: Profile,
+) -> Like | None:
+    """Return that steps are counted by layer, if that explains a whole run.
 
-
-def _by_layer(steps: Sequence[Taken], profile: Profile) -> Like | None:
-    """Return that steps are counted by layer, if that explains the last one."""
-    last = steps[-1]
-    missed = {
-        layer: sum(step.question.grads[layer] is None for step in steps)
-        for layer in last.question.state.params
-    }
-    if not any(missed.values()):
+    Each layer is then a run of its own, of the steps for which it has a gradient, and stands
+    still in the others.
+    """
+    if all(g is not None for step in told for g in step.grads.values()):
         return None
+    if start.warmup is None and optimizer.hyper().get("warmup") == "auto":
+        chosen = optimizer.step(start, told[0].grads, told[0].lr)[0].warmup
+        start = replace(start, warmup=chosen)  # by the gradients of all layers
     try:
-        worst = max(_misfits(last, missed, profile))
-    except (Unsupported, Fault):  # counted so, a step has no bound
+        worst = max(
+            _alone(layer, told, start, optimizer, spec, profile) for layer in start.params
+        )
+    except (Unsupported, Fault, NonFiniteError):  # counted so, a step has no bound
         return None
-    return _counted_by_layer(worst) if worst <= 1 else None
-
-
-def _counted_by_layer(misfit: float) -> Like:
+    if worst > 1:
+        return None
     return Like(
-        variant=BY_LAYER, kind="dialect", misfit=misfit, tags=("t",), was="t = t + 1",
+        variant=BY_LAYER, kind="dialect", misfit=worst, tags=("t",), was="t = t + 1",
         line="t[layer] = t[layer] + 1  # where there is a gradient",
         seen="torch.optim: state['step'] of each parameter", link=TORCH,
     )
 
 
-def hidden(
-    told: Sequence[Told], start: State, optimizer: Optimizer, spec: Mapping[str, Any],
-    profile: Profile,
-) -> Like | None:
-    """Return that steps are counted by layer, if that explains a run that hides its state.
-
-    Each layer is then a run of its own, of the steps for which it has a gradient.
-    """
-    if all(g is not None for step in told for g in step.grads.values()):
-        return None
-    worst = 0.0
-    for layer in start.params:
-        slots: dict[str, Any] = {s: {layer: start.slot(s)[layer]} for s in optimizer.slots()}
-        state = replace(start, params={layer: start.params[layer]}, **slots)
-        alone = Beside(optimizer, spec, profile, state)
-        for step in told:
-            grads = {layer: step.grads[layer]}
-            if grads[layer] is None:
-                continue
-            try:
-                alone.ask(grads, step.lr)
-            except (Unsupported, Fault):  # counted so, a step has no bound
-                return None
-            held = alone.step(grads, step.lr, {layer: step.shown[layer]})
-            worst = max(worst, held.worst)
-    return _counted_by_layer(worst) if worst <= 1 else None
+def _alone(
+    layer: str, told: Sequence[Told], start: State, optimizer: Optimizer,
+    spec: Mapping[str, Any], profile: Profile,
+) -> float:
+    """Return the largest error over bound of a layer, as a run of its own gradients."""
+    slots: dict[str, Any] = {s: {layer: start.slot(s)[layer]} for s in optimizer.slots()}
+    run = Beside(
+        optimizer, spec, profile, replace(start, params={layer: start.params[layer]}, **slots)
+    )
+    worst, before = 0.0, {"theta": start.params[layer]}
+    for step in told:
+        now = {s: x for s, x in step.shown[layer].items() if s in ("theta", *optimizer.slots())}
+        grads = {layer: step.grads[layer]}
+        if grads[layer] is not None:
+            run.ask(grads, step.lr)
+            worst = max(worst, run.step(grads, step.lr, {layer: now}).worst)
+        elif not all(np.array_equal(now[slot], x) for slot, x in before.items() if slot in now):
+            return np.inf
+        before = now
+    return worst
 
 
-def _misfits(step: Taken, missed: Mapping[str, int], profile: Profile) -> Iterator[float]:
-    """Yield the error over bound of each layer, if its count is that of its gradients."""
-    asked = step.question
-    for layer in asked.state.params:
-        if asked.grads[layer] is None:
-            yield max(share.share for share in step.shares if share.layer == layer)
-            continue
-        slots: dict[str, Any] = {s: {layer: asked.state.slot(s)[layer]} for s in asked.slots}
-        state = replace(
-            asked.state, t=asked.state.t - missed[layer],
-            params={layer: asked.state.params[layer]}, **slots,
-        )
-        grads = {layer: asked.grads[layer]}
-        alone = Beside(step.optimizer, asked.spec, profile, state)
-        alone.ask(grads, asked.lr)
-        held = alone.step(grads, asked.lr, {layer: step.shown[layer]})
-        yield held.worst
-
-
-def _largest(steps: Sequence[Taken], profile: Profile) -> Like | None:
+def largest(steps: Sequence[Taken], profile: Profile) -> Like | None:
     """Return that the largest v of all steps is divided by, if that explains the last one."""
     last = steps[-1]
     asked = last.question

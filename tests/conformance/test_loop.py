@@ -188,17 +188,66 @@ def test_steps_counted_by_layer_where_state_is_hidden(algorithm: str) -> None:
         def read(self, handle: Any) -> Any:
             return {"theta": super().read(handle)["theta"]}
 
-    class Wrong(Hidden):
-        def step(self, handle: Any, grads: Any, lr: float) -> None:
-            super().step(handle, grads, lr * 2)
-
     frozen = [r for r in loops(Hidden(), algorithm) if r.case.endswith("/frozen")]
     assert frozen
     for result in frozen:
         assert result.verdict == DEPARTS
         assert [like.variant for like in result.likes] == ["steps.by_layer"]
-    for result in loops(Wrong(), algorithm, only="replay/*/frozen"):
-        assert (result.verdict, list(result.likes)) == (DEPARTS, [])
+
+
+def late_rate(backend: Any, handle: Any, grads: Grads, lr: float) -> None:
+    """Step at twice the rate, from two steps after the frozen one on."""
+    backend.steps += 1
+    ByLayer.step(backend, handle, grads, lr * (2 if backend.steps > FROZEN[1] + 2 else 1))
+
+
+def zeroed(backend: Any, handle: Any, grads: Grads, lr: float) -> None:
+    """Set a layer without a gradient to zero."""
+    ByLayer.step(backend, handle, grads, lr)
+    for layer, g in grads.items():
+        if g is None:
+            state = handle[layer].state
+            handle[layer].state = replace(state, params={layer: state.params[layer] * 0})
+
+
+def decayed(backend: Any, handle: Any, grads: Grads, lr: float) -> None:
+    """Take no gradient for zeros."""
+    ByLayer.step(backend, handle, {
+        k: np.zeros(handle[k].state.params[k].shape, np.float32) if g is None else g
+        for k, g in grads.items()
+    }, lr)
+
+
+def shown_otherwise(backend: Any, handle: Any, grads: Grads, lr: float) -> None:
+    """Show zeros for a layer without a gradient, that once."""
+    ByLayer.step(backend, handle, grads, lr)
+    backend.dark = [layer for layer, g in grads.items() if g is None]
+
+
+@pytest.mark.parametrize("hides", [False, True])
+@pytest.mark.parametrize("wrong", [late_rate, zeroed, decayed, shown_otherwise])
+@pytest.mark.parametrize("algorithm", ["adamw", "lamb", "radamw"])
+def test_what_else_is_wrong_is_no_count_by_layer(algorithm: str, wrong: Any, hides: bool) -> None:
+    """At the frozen step, or after it, whether it shows its state or not."""
+
+    class Wrong(ByLayer):
+        steps, dark = 0, ()
+
+        def start(self, *given: Any, **more: Any) -> Any:
+            self.steps, self.dark = 0, ()
+            return super().start(*given, **more)
+
+        def step(self, handle: Any, grads: Grads, lr: float) -> None:
+            wrong(self, handle, grads, lr)
+
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            theta = {k: x * 0 if k in self.dark else x for k, x in found["theta"].items()}
+            return {"theta": theta} if hides else {**found, "theta": theta}
+
+    found = run(Wrong(), f"replay/{algorithm}/decimal/frozen")
+    assert found.verdict == DEPARTS
+    assert "steps.by_layer" not in [like.variant for like in found.likes]
 
 
 def test_steps_counted_by_layer_pass_the_gate() -> None:
@@ -213,7 +262,7 @@ def test_a_rate_that_is_kept() -> None:
     assert (found.verdict, found.t) == (DEPARTS, CHANGED[0])
     assert found.departure is not None
     assert found.departure.at.tag == "theta"
-    assert "lr is 0.00" in found.detail
+    assert [like.variant for like in found.likes] == ["rate.kept"]
     assert found.replay is not None
 
 
@@ -235,13 +284,8 @@ def test_a_count_that_is_not_saved(algorithm: str) -> None:
     assert found[-2].verdict == FORGETS
 
 
-@pytest.mark.parametrize(
-    ("factor", "verdict"), [(1 + 2.0**-23, CONFORMS), (1 + 2.0**-14, FORGETS)]
-)
-def test_what_rounds_otherwise_after_loading_forgets_nothing(
-    factor: float, verdict: str
-) -> None:
-    """Powers that were products, say: the state is the same, and so are steps, to their bounds."""
+def test_what_rounds_otherwise_after_loading_has_forgotten_something() -> None:
+    """A rate that is off by its last bit: what is saved and loaded is bits."""
 
     class Other(ReferenceBackend):
         def step(self, handle: Any, grads: Any, lr: float) -> None:
@@ -249,13 +293,10 @@ def test_what_rounds_otherwise_after_loading_forgets_nothing(
 
         def reload(self, handle: Any) -> Any:
             there: Any = super().reload(handle)
-            there.factor = factor
+            there.factor = 1 + 2.0**-23
             return there
 
-    found = run(Other("float32"), "reload/adam")
-    assert found.verdict == verdict, found.detail
-    if verdict == CONFORMS:
-        assert found.detail == "other bits after a reload, within the bounds"
+    assert run(Other("float32"), "reload/adam").verdict == FORGETS
 
 
 def test_what_comes_back_rounded_is_forgotten() -> None:
@@ -395,7 +436,8 @@ def test_an_exception_late_in_a_run() -> None:
             super().step(handle, grads, lr)
 
     found = run(Late(), "replay/adam/decimal")
-    assert (found.verdict, found.t, found.detail) == (RAISES, 41, "RuntimeError: out of memory")
+    assert (found.verdict, found.t) == (RAISES, 41)
+    assert found.detail.startswith("RuntimeError: out of memory; at test_loop.py:")
     assert (found.steps, found.of, len(found.shares) > 0) == (40, 60, True)
 
 
