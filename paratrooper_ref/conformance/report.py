@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
@@ -112,7 +113,7 @@ class Report:
         """The failures that are not expected: single steps first, and early ones of them."""
         fine = (CONFORMS, UNSUPPORTED)
         found = [r for r in self.results if r.verdict not in fine and r.case not in self.expected]
-        return sorted(found, key=lambda r: (r.case.count("/") > 1, r.t is None, r.t or 0))
+        return sorted(found, key=lambda r: (r.case.count("/") > 1, inf if r.t is None else r.t))
 
     @property
     def complete(self) -> bool:

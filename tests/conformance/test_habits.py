@@ -168,6 +168,32 @@ def test_hyperparameters_may_be_kept_in_single_precision() -> None:
     assert "k = float32(k)" not in found
 
 
+def test_a_rate_may_be_that_of_the_start() -> None:
+    """Whatever the step's is; with layers that have their own, of one of these or for all."""
+    plain = Adam(lr=0.5)
+    (kept,) = (h for h in habits([plain]) if h.name == "rate.kept")
+    assert (kept.rate(plain, 0.125), kept.told(plain, {})) == (0.5, plain)
+    own = plain.for_layers({"b": {"lr": 0.25}})
+    each, shared = (h for h in habits([own]) if h.name == "rate.kept")
+    assert (each.told(own, {}), shared.told(own, {})) == (own, plain)
+    assert each.rate(own, 0.125) == shared.rate(own, 0.125) == 0.5
+    others = {h.name: h for h in habits([plain])}
+    assert others["gradient.clipped"].rate(plain, 0.125) == 0.125
+
+
+def test_decay_rates_may_be_swapped() -> None:
+    """Of layers too, where one may have only one of them; whoever has none is not asked."""
+    assert not [h for h in habits([SGD(), LARS()]) if h.name == "hyper.betas_swapped"]
+    (swaps,) = (h for h in habits([SGD(), Adam()]) if h.name == "hyper.betas_swapped")
+    wrapped = Lookahead(inner=Adam(beta1=0.5, beta2=0.75), k=3).for_layers(
+        {"b": {"beta1": 0.25, "eps": 1.0}}
+    )
+    assert swaps.told(wrapped, {}) == Lookahead(inner=Adam(beta1=0.75, beta2=0.5), k=3).for_layers(
+        {"b": {"beta2": 0.25, "eps": 1.0}}
+    )
+    assert swaps.told(SGD(momentum=0.5), {}) == SGD(momentum=0.5)
+
+
 def test_gradients_may_be_centralised_by_rows() -> None:
     """Of layers of so many axes or more, over all of them but the first."""
     grads: Any = {"w": np.array([[1.0, 3.0], [2.0, 2.0]]), "b": np.array([1.0, 2.0]), "x": None}

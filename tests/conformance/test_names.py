@@ -83,4 +83,5 @@ def test_counts_by_layer_are_a_dialect_and_no_failure() -> None:
     frozen = found["replay/adam/decimal/frozen"]
     assert (frozen.verdict, frozen.departure, list(frozen.likes)) == (UNSUPPORTED, None, [])
     assert "each layer apart (a dialect)" in frozen.detail
+    assert not frozen.all_shares  # nor of how far it was off
     assert report.ok
