@@ -12,6 +12,7 @@ from paratrooper_ref.variants import FAULTS, SCHEDULE_VARIANTS, VARIANTS, Fault,
 from paratrooper_ref.variants.variant import normal
 
 PAGE = Path(__file__).with_name("variants.md")
+PROTOCOL = "what an adapter is asked", "conformance.md#adapters"
 SEEN = Path(__file__).with_name("variants-seen.csv")
 HEAD = """# Variants: dialects, bugs, forms, faults
 
@@ -56,7 +57,7 @@ def page() -> str:
     parts.append("## Faults\n\n" + table(
         ("name", "what", "seen", "verdict", "where it shows"),
         [
-            (f"`{f.name}`", f.what, linked(f.seen, f.link), f.check, f.where or "everywhere")
+            (f"`{f.name}`", f.what, _of_fault(f), f.check, f.where or "everywhere")
             for f in FAULTS.values()
         ],
     ))
@@ -108,6 +109,11 @@ def thread(where: str) -> str:
 def linked(seen: str, link: str) -> str:
     """Return where something was seen, with its link."""
     return f"[{seen}]({link})" if link else seen
+
+
+def _of_fault(f: Fault) -> str:
+    """Return where a fault was seen, or what it breaks: the protocol of adapters."""
+    return linked(f.seen, f.link) if f.link else f"{f.seen}; it breaks {linked(*PROTOCOL)}"
 
 
 def row(v: Variant) -> tuple[str, ...]:
