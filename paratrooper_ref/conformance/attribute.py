@@ -72,7 +72,7 @@ def explained(taken: Iterable[Taken], profile: Profile) -> Explained:
         v for v in known_variants(steps)
         if not lines_of(v) <= right and any(_moves((v,), step) for step in off)
     ]
-    ways = list(habits({step.optimizer for step in steps}))
+    ways = list(habits({step.optimizer for step in steps}, profile.dtype))
     candidates: list[Variant | Habit] = [*known, *ways]
     if likes := _explaining([(v,) for v in candidates], steps, profile):
         return Explained(likes)
@@ -152,7 +152,8 @@ def likes_of(
     A variant that some step which conforms rules out is none of them.
     """
     found: dict[str, list[Like]] = {}
-    ways = list(habits({step.optimizer for taken in cases.values() for step in taken}))
+    asked = {step.optimizer for taken in cases.values() for step in taken}
+    ways = list(habits(asked, profile.dtype))
     conforming = [step for taken in cases.values() for step in taken if step.worst <= 1]
     stands: dict[Variant | Habit, bool] = {}
     for case, taken in cases.items():

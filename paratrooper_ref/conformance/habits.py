@@ -98,8 +98,8 @@ class Habit:
         return self.seen, self.link
 
 
-def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
-    """Yield the habits that these optimizers may show."""
+def habits(optimizers: Iterable[Optimizer], dtype: str = "float64") -> Iterator[Habit]:
+    """Yield the habits that these optimizers may show, where operations are in a dtype."""
     known = list(optimizers)
     owned = dict.fromkeys(name for o in known for _, own in o.layers for name, _ in own)
     # Of "adapt" alone it would say the same as the second of VECTORS, where vectors have it.
@@ -147,7 +147,8 @@ def habits(optimizers: Iterable[Optimizer]) -> Iterator[Habit]:
         )
     floats = dict.fromkeys(k for o in known for k, x in o.hyper().items() if type(x) is float)
     for names in (*([name] for name in floats), list(floats)):
-        if names != ["lr"]:  # a step has its own
+        # A step has its own rate; and where all is coarse, it is a profile that says how.
+        if names != ["lr"] and dtype == "float64":
             few = names[0] if len(names) == 1 else "hyperparameters"
             yield Habit(
                 name="hyper.float32", told=partial(_single, names), was=few,

@@ -165,6 +165,7 @@ def test_hyperparameters_may_be_kept_in_single_precision() -> None:
     (cap,) = (h for h in habits([Paratrooper(cap=0.7)]) if h.line == "cap = float32(cap)")
     assert cap.told(Paratrooper(), {}) == Paratrooper()  # whose ceiling is a word
     assert "lr = float32(lr)" not in found  # a step has its own
+    assert not [h for h in habits([optimizer], "float32") if h.name == "hyper.float32"]
     assert "k = float32(k)" not in found
 
 
