@@ -81,5 +81,7 @@ def test_a_shared_buffer_shows_in_single_steps_too() -> None:
     verdicts = [result.verdict for result in found]
     assert set(verdicts) == {CONFORMS, DEPARTS, KEEPS}
     stale = [result.case for result in found if result.verdict != CONFORMS]
-    # Dyadic cases come second, and have another rate.
-    assert [case for case in stale if not case.endswith("dyadic")] == ["radam/rates-decimal"]
+    # Dyadic cases come second, and have another rate; of the others two change it at a step that
+    # an earlier case has taken.
+    others = [case for case in stale if not case.endswith("dyadic")]
+    assert others == ["radam/layers-decimal", "radam/rates-decimal"]
