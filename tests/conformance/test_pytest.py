@@ -40,10 +40,10 @@ def test_three_lines_are_enough(tmp_path: Path) -> None:
         "-vv",
     )
     assert done.returncode == 0, done.stdout
-    assert "18 passed" in done.stdout
+    assert "19 passed" in done.stdout
     assert "test_mine.py::test_mine[adam/tiny-dyadic] PASSED" in done.stdout
     assert "test_mine.py::test_mine[counts] PASSED" in done.stdout
-    assert "reference in float32: adam core '*-dyadic' 17 = 17 conform; corpus" in done.stdout
+    assert "reference in float32: adam core '*-dyadic' 18 = 18 conform; corpus" in done.stdout
 
 
 def test_a_failure_is_told_once_and_the_others_point_to_it(tmp_path: Path) -> None:

@@ -199,5 +199,5 @@ def test_it_runs_from_a_shell() -> None:
         capture_output=True, text=True, check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert "| our AdamW in CUDA for CuPy | float32 | 11 of 11 | - |" in ended.stdout
-    assert "| our AdamW in CUDA for CuPy | float64 | 11 of 11 | - |" in ended.stdout
+    assert "| our AdamW in CUDA for CuPy | float32 | 12 of 12 | - |" in ended.stdout
+    assert "| our AdamW in CUDA for CuPy | float64 | 12 of 12 | - |" in ended.stdout
