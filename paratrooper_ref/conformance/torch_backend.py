@@ -160,8 +160,6 @@ class TorchBackend:
     def ungiven(self) -> tuple[str, ...]:
         """Arguments of the constructor that no optimizer was started with."""
         known = dict.fromkeys(name for level in self._maker.accepted for name in level)
-        if not self._given:  # nothing was started, so nothing is known of any
-            return ()
         return tuple(name for name in known if name not in self._given)
 
     def supports(self, spec: Spec) -> str | None:

@@ -126,7 +126,7 @@ class Maker:
         left = [k for k in known if k not in kwargs and k != name]
         others = near(name, left) or (left if name == "lr" else [])  # a rate they all have
         if not others:
-            return f'; if it uses one of its own, say which: fixed={{"{name}": ...}}'
+            return ""
         called = f'"{others[0]}"' if len(others) == 1 else "..."
         return f'; if {" or ".join(others)} is it, say so: hyper={{"{name}": {called}}}'
 

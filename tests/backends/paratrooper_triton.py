@@ -70,7 +70,8 @@ def move(  # type: ignore[no-untyped-def]
     if MOVES:
         if ADAPT:
             weights, step = tl.sqrt(tl.load(squares_at)), tl.sqrt(tl.load(squares_at + 1))
-            ratio = tl.maximum(lower, tl.minimum(cap, weights / step))  # max comes last
+            whole = tl.where(step > 0, step, 1.0)  # the ratio is thrown away where it is 0
+            ratio = tl.maximum(lower, tl.minimum(cap, weights / whole))  # max comes last
             rate = rate * tl.where((weights == 0.0) | (step == 0.0), 1.0, ratio)
         theta = theta - rate * tl.load(direction_at + i, mask=there, other=0.0)
     if SYNC:
