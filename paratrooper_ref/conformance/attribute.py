@@ -323,12 +323,12 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
     other = _as(hypothesis, step)
     if other is None or (_same(other, step) and step.worst > 1):
         return False
-    if step.worst > 1 and not _moves(hypothesis, step):
-        return False  # what it explains, it explains by its bound alone
     try:
         names = _doubles(other, step)
     except ERRORS:
         return False
+    if step.worst > 1 and not other.lost and not _is_another(names, step):
+        return False  # what it explains, it explains by its bound alone
     for layer, found in names.items():
         for slot in ("theta", *step.question.slots):
             got = step.shown[layer].get(slot)
@@ -344,19 +344,23 @@ def _plausible(hypothesis: Hypothesis, step: Taken, profile: Profile) -> bool:
 
 
 def _moves(hypothesis: Hypothesis, step: Taken) -> bool:
-    """Return whether a step is another than the published one: a decay of 0 is none, anywhere."""
+    """Return whether a hypothesis makes another step of it than the published one."""
     other = _as(hypothesis, step)
     if other is None or other.lost:
         return other is not None
     try:
-        names, published = _doubles(other, step), step.doubles
+        return _is_another(_doubles(other, step), step)
     except ERRORS:
         return True
+
+
+def _is_another(names: Mapping[str, Mapping[str, Any]], step: Taken) -> bool:
+    """Return whether a step is not the published one: a decay of 0 is none, wherever it is."""
     for layer, found in names.items():
         for slot in ("theta", *step.question.slots):
             if slot in step.shown[layer]:
                 one, two = (
-                    np.asarray(x[slot], dtype=np.float64) for x in (found, published[layer])
+                    np.asarray(x[slot], dtype=np.float64) for x in (found, step.doubles[layer])
                 )
                 if not np.all(np.abs(one - two) <= NOTHING * step.bounds[layer][slot].error):
                     return True

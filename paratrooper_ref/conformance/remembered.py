@@ -81,7 +81,10 @@ def _alone(
         grads = {layer: step.grads[layer]}
         if grads[layer] is not None:
             run.ask(grads, step.lr)
-            worst = max(worst, run.step(grads, step.lr, {layer: now}).worst)
+            held = run.step(grads, step.lr, {layer: now})
+            if held.taken is None and not held.along:
+                return np.inf  # beside nothing everything would be right
+            worst = max(worst, held.worst)
         elif not all(np.array_equal(now[slot], x) for slot, x in before.items() if slot in now):
             return np.inf
         before = now

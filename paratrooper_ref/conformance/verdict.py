@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sysconfig
 import traceback
 from collections.abc import Mapping, Sequence
@@ -10,8 +11,10 @@ from math import inf, isnan
 from pathlib import Path
 from typing import Any, Final
 
-PACKAGE: Final = str(Path(__file__).parents[1])
-INSTALLED: Final = tuple({sysconfig.get_path(p) for p in ("stdlib", "purelib", "platlib")})
+PACKAGE: Final = f"{Path(__file__).parents[1]}{os.sep}"
+INSTALLED: Final = tuple(
+    f"{sysconfig.get_path(where)}{os.sep}" for where in ("stdlib", "purelib", "platlib")
+)
 
 CONFORMS: Final = "conforms"
 DEPARTS: Final = "departs"

@@ -20,6 +20,13 @@ def made(dtype="float32", variant=None):
 
 backend = Adam("float32")
 number = 3
+
+def kernel(theta, g, m, v, t):
+    return theta, m, v
+
+def absent():
+    from paratrooper_ref.conformance import ProcessBackend
+    return ProcessBackend(["./no-such-program"])
 """
 
 
@@ -73,6 +80,9 @@ def test_check(
         ("mine.py:backend --set variant=x", "is an adapter already"),
         ("mine.py:backend --expect nowhere.toml", "nowhere.toml"),
         ("mine.py:backend --dialect adam.eps", "did you mean"),
+        ("mine.py:backend --report no/such/page.html", "needs a folder that is there, got no/such"),
+        ("mine.py:kernel --algorithm adam", "update function; name KernelBackend(kernel) instead"),
+        ("mine.py:absent --algorithm adam", "./no-such-program cannot be started"),
     ],
 )
 def test_what_is_unusable_is_one_line(

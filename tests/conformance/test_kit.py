@@ -17,11 +17,15 @@ from paratrooper_ref.conformance import (
     ReferenceBackend,
     Report,
     Unsupported,
+    attribute,
     check,
+    judge,
+    wanted,
 )
 from paratrooper_ref.conformance.adapted import with_hyper
 from paratrooper_ref.conformance.gate import Gate, cases, names
 from paratrooper_ref.conformance.html import page
+from paratrooper_ref.conformance.step import Question, Taken, allowed
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
     DEPARTS,
@@ -29,7 +33,7 @@ from paratrooper_ref.conformance.verdict import (
     UNSUPPORTED,
 )
 from paratrooper_ref.golden.corpus import Corpus
-from paratrooper_ref.optimizers import OPTIMIZERS, Adam, Lookahead, Ranger
+from paratrooper_ref.optimizers import OPTIMIZERS, SGD, Adam, Lookahead, Ranger, State
 from paratrooper_ref.variants import VARIANTS, Variant, changed
 from tests.conformance.faults import given, kept, layers, sync
 
@@ -173,6 +177,73 @@ def test_a_variant_is_named_and_so_is_its_line(variant: str, algorithm: str, lin
     shown = check(ReferenceBackend("float32", variant=variant, probes=True), algorithm)
     first = {r.departure.at.tag for r in shown.failed if r.departure}
     assert first == {line}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_what_changes_nothing_at_what_was_asked_explains_nothing(dtype: str) -> None:
+    """A decay of 0 is none wherever it is; that its line has a wider bound is no reason."""
+    (golden,) = cases("adam", CORPUS, only="adam/no-eps-decimal")
+    step, profile = golden.steps[0], Profile(dtype=dtype)
+    optimizer, state, grads = golden.optimizer, golden.state(step), golden.gradients(step)
+    assert optimizer.hyper()["weight_decay"] == 0
+    within, _ = allowed(optimizer, state, grads, step.lr, profile)
+    expected = wanted.proved(golden, step)
+
+    def taken(by: float) -> Taken:
+        off = {"theta": by}
+        shown: Any = {
+            k: {s: (n.hi + off.get(s, 0) * np.ravel(within[k][s].error)).reshape(
+                state.params[k].shape
+            ) for s, n in of.items()} for k, of in expected.items()
+        }
+        return Taken(
+            question=Question(
+                spec=optimizer.spec, state=state, slots=optimizer.slots(), grads=grads, lr=step.lr
+            ),
+            optimizer=optimizer, wanted=expected, bounds=within, shown=shown,
+            shares=tuple(judge.shares(step.t, expected, shown, within)),
+        )
+
+    off = taken(1.5)
+    assert off.worst > 1
+    decoupled = VARIANTS["sgd.decay_decoupled"]
+    assert attribute.misfit((decoupled,), [off], profile) < 1  # by its bound it would do
+    names = [name for like in attribute.explained([off], profile).likes
+             for name in like.variant.split(" and ")]
+    assert decoupled.name not in names
+
+
+@pytest.mark.parametrize(
+    ("variant", "algorithm"),
+    [("radamw.eps_ignored", "radamw"), ("radamw.eps_ignored", "paratrooper"),
+     ("radam.rho_inf_unshifted", "radam"), ("lookahead.early_phase", "lookahead")],
+)
+def test_what_cancels_in_one_number_does_not_hide_a_name(variant: str, algorithm: str) -> None:
+    """In doubles too, where scalars of a backend are doubles themselves."""
+    report = check(ReferenceBackend("float64", variant=variant), algorithm, runs=False)
+    assert [like.variant for like in report.likes] == [variant]
+
+
+def test_a_number_that_cancels_rules_out_no_order_of_evaluation() -> None:
+    """Slow + α (fast − slow) is off by a unit of what it is made of, which may be nearly 0."""
+    optimizer = Lookahead(inner=SGD(momentum=0.5), k=5, alpha=0.8)
+    profile = Profile(dtype="float64")
+    slow, fast = np.array([1.0, 1.0]), np.array([1e-9 / 3 - 0.25, 0.7])
+    state = State(params={"w": fast}, t=10, u={"w": np.zeros(2)}, slow={"w": slow})
+    grads = {"w": np.zeros(2)}
+    within, _ = allowed(optimizer, state, grads, 0.1, profile)
+    expected = wanted.computed(optimizer, state, grads, 0.1)
+    there = slow + 0.8 * (fast - slow)
+    shown = {"w": {"theta": there, "slow": there, "u": np.zeros(2)}}
+    step = Taken(
+        question=Question(
+            spec=optimizer.spec, state=state, slots=optimizer.slots(), grads=grads, lr=0.1
+        ),
+        optimizer=optimizer, wanted=expected, bounds=within, shown=shown,
+        shares=tuple(judge.shares(11, expected, shown, within)),
+    )
+    likes = attribute.explained([step], profile).likes
+    assert "lookahead.early_phase" in [like.variant for like in likes]
 
 
 def test_a_name_that_a_conforming_case_rules_out_is_not_told() -> None:

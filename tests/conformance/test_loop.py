@@ -14,7 +14,7 @@ from paratrooper_ref.arithmetic.running import BFLOAT16
 from paratrooper_ref.conformance import Profile, ReferenceBackend, Result, Unsupported
 from paratrooper_ref.conformance import check as gate
 from paratrooper_ref.conformance.backend import Grads, Params, Slots, Spec
-from paratrooper_ref.conformance.beside import Beside
+from paratrooper_ref.conformance.beside import Beside, Held
 from paratrooper_ref.conformance.loop import CHANGED, FROZEN, LOUD, Recorded, Run, loops, names
 from paratrooper_ref.conformance.verdict import (
     CONFORMS,
@@ -761,3 +761,22 @@ def test_shared_state_passes_the_gate() -> None:
         assert gated(backend, "adam")
         result: Result = run(backend, "replay/adam/dyadic")
         assert result.verdict == CONFORMS
+
+
+def test_a_run_beside_nothing_explains_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a branch has ended what a layer is held to, its numbers are not held at all."""
+
+    class Hidden(ByLayer):
+        def read(self, handle: Any) -> Any:
+            return {"theta": super().read(handle)["theta"]}
+
+    step = Beside.step
+
+    def ended(beside: Any, *given: Any) -> Held:
+        held = step(beside, *given)
+        return replace(held, along=(), taken=None) if beside.t == FROZEN[1] else held
+
+    name = "replay/adam/decimal/frozen"
+    assert [like.variant for like in run(Hidden(), name).likes] == ["steps.by_layer"]
+    monkeypatch.setattr("paratrooper_ref.conformance.remembered.Beside.step", ended)
+    assert not run(Hidden(), name).likes
