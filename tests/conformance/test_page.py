@@ -168,6 +168,11 @@ MANY = {
         result("g/5", DEPARTS, 2.0, math.nan, 3.0, t=2), result("g/3", CONFORMS, 1e-300),
         result("g/4", CONFORMS, 1.0),
     ),
+    "without numbers": report(
+        result("reload/1", CONFORMS), result("g/1", DEPARTS, math.inf, t=1),
+        result("g/2", CONFORMS, 0.5), result("twice/1", CONFORMS), result("g/3", RAISES, t=2),
+        result("g/4", UNSUPPORTED),
+    ),
     "hundreds": report(
         *(result(f"g/{i}", CONFORMS, *(i / 400,) * (i % 9 + 1)) for i in range(170)),
         *(result(f"h/{i}", DEPARTS, 1.5 + i, t=1) for i in range(30)),
@@ -487,6 +492,23 @@ def test_a_picture_has_a_mark_for_every_case(made: Report) -> None:
     failed = sum(r.verdict not in (CONFORMS, UNSUPPORTED) for r in made.results)
     assert drawn["fails"] + drawn["expected"] == failed
     assert drawn["unasked"] == sum(r.verdict == UNSUPPORTED for r in made.results)
+    assert drawn.total() == len(marks)
+
+
+def test_what_has_no_number_is_sorted_by_how_it_came_out() -> None:
+    """In the strip what conforms without a number is no gap among what is infinitely wrong."""
+    (strip,) = (n for n in tree(MANY["without numbers"]).all("svg") if n.has("strip"))
+    (bound,) = (n for n in strip.all("line") if n.has("bound"))
+    zero = float(str(bound.attributes["y1"]))
+    marks = {m.text().partition(":")[0]: m for m in strip.all("a")}
+
+    assert list(marks) == ["g/4", "reload/1", "twice/1", "g/2", "g/1", "g/3"]
+    for case, of in (("g/4", "unasked"), ("reload/1", "holds"), ("twice/1", "holds")):
+        (bar,) = (n for n in marks[case].all("rect") if n.has("bar"))
+        top, height = float(str(bar.attributes["y"])), float(str(bar.attributes["height"]))
+        assert bar.has(of)
+        assert top < zero < top + height
+    assert any(n.has("cross") for n in marks["g/3"].all())
 
 
 def test_a_mark_is_beyond_the_bound_if_its_number_is() -> None:

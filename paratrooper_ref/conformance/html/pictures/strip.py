@@ -101,12 +101,12 @@ def _tick(x: float) -> str:
 
 
 def _rank(result: Result, report: Report) -> tuple[int, float, str]:
-    at = result.worst
-    of = kind(result, report)
-    if of == "unasked":
+    at, crossed = result.worst, odd(result, report)
+    if kind(result, report) == "unasked":
         return 0, 0.0, result.case
-    share = math.inf if at is None or math.isnan(at.share) else at.share
-    return 2 if odd(result, report) else 1, share, result.case
+    if at is None:
+        return 3 if crossed else 1, 0.0, result.case
+    return 3 if crossed else 2, math.inf if math.isnan(at.share) else at.share, result.case
 
 
 def _endless(result: Result) -> bool:
@@ -124,10 +124,13 @@ def _said(result: Result) -> str:
 def _drawn(
     result: Result, of: Kind, heights: _Heights, mid: float, wide: float, *, crossed: bool
 ) -> list[Markup]:
-    """Draw a mark around a place: a bar, on it a cross for a failure that is no number."""
+    """Draw a mark around a place: a bar, on it a cross for a failure that is no number.
+
+    What has no number and does not fail is a short mark across the bound.
+    """
     x, w, at = per_cent(mid - wide / 2), per_cent(wide), result.worst
-    if of == "unasked":
-        return [tag("rect", x=x, width=w, y=px(heights.bound - 3), height=6, class_="bar unasked")]
+    if of == "unasked" or (at is None and not crossed):
+        return [tag("rect", x=x, width=w, y=px(heights.bound - 3), height=6, class_=f"bar {of}")]
     drawn = []
     if at is not None:
         upper, lower = sorted((heights.bound, heights.of(at.share)))
