@@ -195,6 +195,31 @@ def test_steps_counted_by_layer_where_state_is_hidden(algorithm: str) -> None:
         assert [like.variant for like in result.likes] == ["steps.by_layer"]
 
 
+@pytest.mark.parametrize("hides", [False, True])
+def test_a_wrapper_may_count_for_itself(hides: bool) -> None:
+    """As Lookahead around an optimizer of torch: layers have their counts, and k one of its own."""
+
+    class Hidden(Wraps):
+        def read(self, handle: Any) -> Any:
+            found = super().read(handle)
+            return {"theta": found["theta"]} if hides else found
+
+    found = run(Hidden(), "replay/lookahead/decimal/frozen")
+    assert found.verdict == DEPARTS
+    (like,) = found.likes
+    assert like.variant == "steps.by_layer"
+    assert "all steps count for k" in like.line
+    assert run(Hidden(), "replay/lookahead/decimal").verdict == CONFORMS
+
+
+@pytest.mark.parametrize("wrong", [1, 2, 4])
+def test_a_wrapper_that_loses_count_is_explained_by_nothing(wrong: int) -> None:
+    """Neither the count of a layer nor that of all steps is what it synchronises by."""
+    found = run(Wraps(wrong), "replay/lookahead/decimal/frozen")
+    assert found.verdict == DEPARTS
+    assert "steps.by_layer" not in [like.variant for like in found.likes]
+
+
 def late_rate(backend: Any, handle: Any, grads: Grads, lr: float) -> None:
     """Step at twice the rate, from two steps after the frozen one on."""
     backend.steps += 1
@@ -684,6 +709,43 @@ class ByLayer(ReferenceBackend):
     def reload(self, handle: Any) -> Any:
         """Return what was saved."""
         return {k: super(ByLayer, self).reload(layer) for k, layer in handle.items()}
+
+
+class Wraps(ByLayer):
+    """A Lookahead of its own around what counts by layer.
+
+    ``further`` is added to its count where a layer has no gradient.
+    """
+
+    def __init__(self, further: int = 0) -> None:
+        super().__init__()
+        self.further = further
+
+    def start(self, spec: Spec, params: Params, state: Any = None) -> Any:
+        """Return a handle."""
+        if spec["algorithm"] != "lookahead":
+            msg = "wraps"
+            raise Unsupported(msg)
+        own = {} if state is None else {s: of for s, of in state.items() if s != "slow"}
+        hyper = spec["hyper"]
+        self.k, self.alpha = hyper["k"], np.float32(hyper["alpha"])
+        self.t = 0 if state is None else state["t"]
+        self.slow = {k: np.array(x) for k, x in (state["slow"] if state else params).items()}
+        return super().start(hyper["inner"], params, own or None)
+
+    def step(self, handle: Any, grads: Grads, lr: float) -> None:
+        """Take a step, and now and then a part of the way back."""
+        super().step(handle, grads, lr)
+        self.t += 1 + self.further * any(g is None for g in grads.values())
+        if self.t % self.k == 0:
+            for k, layer in handle.items():
+                fast = layer.state.params[k]
+                self.slow[k] = (1 - self.alpha) * self.slow[k] + self.alpha * fast
+                layer.state = replace(layer.state, params={k: self.slow[k]})
+
+    def read(self, handle: Any) -> Slots:
+        """Return what can be seen."""
+        return {**super().read(handle), "slow": dict(self.slow)}
 
 
 class KeepsRate(ReferenceBackend):
