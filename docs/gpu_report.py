@@ -1,11 +1,13 @@
-"""Measure backends on the GPUs of a machine, and write docs/gpu-report.md.
+"""Measure backends on the GPUs of a machine, and write docs/gpu-report.json and its page.
 
-    python docs/gpu_report.py                 every row on every CUDA device, into the page
+    python docs/gpu_report.py                 every row on every CUDA device
+    python docs/gpu_report.py --rows "*Adam*" these again; what else was measured is kept
+    python docs/gpu_report.py --page          the page of what was measured
     python docs/gpu_report.py --check         whether the page is what this command writes
     python docs/gpu_report.py --device cpu    a dry run, to standard output
 
-What is chosen (--device, --rows, --dtype, --only) is printed, and not written.  Exit status: 0 all
-is as declared, 1 something is not, 2 an unusable argument, 3 nothing was measured.
+Each row is kept as soon as it is measured.  With --device or --only it is printed instead.  Exit
+status: 0 all is as declared, 1 something is not, 2 an unusable argument, 3 nothing was measured.
 """
 
 from __future__ import annotations
@@ -13,9 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import subprocess
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from fnmatch import fnmatchcase
 from importlib import metadata
 from pathlib import Path
@@ -23,8 +26,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from paratrooper_ref.conformance import Profile
+import paratrooper_ref
 from paratrooper_ref.conformance.verdict import CONFORMS, UNSUPPORTED
+from paratrooper_ref.files import replacing
 from paratrooper_ref.progress import Bar
 from tests.gpu.devices import (
     DTYPES,
@@ -39,11 +43,11 @@ from tests.gpu.devices import (
 )
 
 PAGE = Path(__file__).with_name("gpu-report.md")
+DATA = PAGE.with_suffix(".json")
 HOLDS, FAILED, UNUSABLE, NOTHING = 0, 1, 2, 3
-BEGIN, END = "<!-- measured -->\n", "<!-- end -->\n"
 PACKAGES = (
-    "paratrooper-ref", "numpy", "torch", "triton", "jax", "jaxlib", "optax", "cupy-cuda11x",
-    "cupy-cuda12x", "cupy-cuda13x", "cupy",
+    "numpy", "torch", "triton", "jax", "jaxlib", "optax", "cupy-cuda11x", "cupy-cuda12x",
+    "cupy-cuda13x", "cupy",
 )
 
 HEAD = """# GPU report
@@ -72,11 +76,13 @@ python docs/gpu_report.py
 ```
 
 The tests fail where a declared profile is not enough, or a departure is not among those that are
-known. The command runs every row on every device and writes this page: device, driver and
-versions; for each row the counts of cases, the declared profile, the smallest that fits, the worst
-error over bound and where it is; and each departure in full. What is not installed is listed as
-unsupported. `--rows`, `--dtype` and `--only` choose, and print instead of writing; `--json` prints
-all of it as data; `--device cpu` is a dry run.
+known. The command runs every row on every device and writes gpu-report.json and this page: device,
+driver and versions; for each row the counts of cases, the declared profile, the smallest that fits,
+the worst error over bound and where it is; and each departure in full. What is not installed is
+listed as unsupported. `--jobs 8` measures eight at a time, each in a process of its own; each is
+kept as soon as it is done.
+`--rows` and `--dtype` choose what to measure again; `--only` chooses cases, and `--device cpu` is a
+dry run: both print instead of writing.
 """
 
 
@@ -94,7 +100,7 @@ def plan() -> str:
         "## What is measured\n",
         BEFORE,
         table(("backend", "algorithm", "dtypes", "profile declared, in float32", "reason"), rows),
-        "What is known to depart, from reading and from the CPU:\n",
+        "What is known to depart:\n",
         table(("backend", "cases", "dtypes", "verdict", "why"), known),
     ])
 
@@ -114,23 +120,70 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 # --- what was measured --------------------------------------------------------------------------
 
+Record = Mapping[str, Any]
 
-def results(all_measured: Sequence[Measured]) -> str:
-    """Return what was measured, device by device."""
-    parts = [machine() + "\n"]
-    for device in dict.fromkeys(m.device for m in all_measured):
-        of_device = [m for m in all_measured if m.device == device]
-        parts += [f"## {named(device)}\n", table(COLUMNS, [line(m) for m in of_device])]
-        without = Counter(
-            f"{m.row.name}: {m.missing}" for m in of_device if m.missing
-        )
-        if without:
-            parts.append("Unsupported here:\n")
-            parts.append("\n".join(f"- {what}" for what in without) + "\n")
-        for m in of_device:
-            parts += told(m)
-    return "\n".join(parts)
 
+def record(m: Measured) -> Record:
+    """Return a measurement as plain data: all that the page says of it."""
+    report, smallest = m.report, m.inferred.profile if m.inferred else None
+    departing = [
+        r for r in (report.results if report else ()) if r.verdict not in (CONFORMS, UNSUPPORTED)
+    ]
+    known = [k for k in m.row.known_of(m.dtype, m.device) if any(map(k.says, departing))]
+    return {
+        "backend": m.row.name,
+        "dtype": m.dtype,
+        "device": named(m.device),
+        "with": machine(),
+        "declared": str(m.row.profile(m.dtype)),
+        "missing": m.missing,
+        "counts": dict(report.counts) if report else {},
+        "smallest": str(smallest) if smallest else "",
+        "worst": _worst(m),
+        "known": [f"`{k.cases}`: {k.why}" for k in known],
+        "problems": m.problems,
+        "told": str(report) if departing else "",
+    }
+
+
+def _worst(m: Measured) -> str:
+    worst = m.report.worst if m.report else None
+    if m.report is None or worst is None:
+        return ""
+    (case, *_) = [r.case for r in m.report.results if any(s is worst for s in r.all_shares)]
+    return f"{worst.share:.2f} ({case}, {worst.tag} of {worst.layer}[{worst.index}])"
+
+
+def machine() -> str:
+    """Return what it is measured with."""
+    versions = [
+        f"driver {driver_version()}", f"Python {platform.python_version()}",
+        f"paratrooper-ref {paratrooper_ref.__version__}",
+    ]
+    for name in PACKAGES:
+        try:
+            versions.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            continue
+    return f"{', '.join(versions)}; {platform.system()}, {platform.machine()}"
+
+
+def kept() -> list[Record]:
+    """Return what has been measured on devices so far."""
+    return json.loads(DATA.read_text("utf-8")) if DATA.exists() else []
+
+
+def merged(old: Iterable[Record], new: Iterable[Record]) -> list[Record]:
+    """Return the newest record of each backend, dtype and device, in the order of the rows."""
+    all_records = {(r["device"], r["backend"], r["dtype"]): r for r in (*old, *new)}
+    order = {name: i for i, name in enumerate(ROWS)}
+    there = [r for r in all_records.values() if r["backend"] in order]
+    return sorted(
+        there, key=lambda r: (r["device"], order[r["backend"]], DTYPES.index(r["dtype"]))
+    )
+
+
+# --- the page -----------------------------------------------------------------------------------
 
 COLUMNS = (
     "backend", "dtype", "conform", "other verdicts", "profile declared", "smallest that fits",
@@ -138,160 +191,198 @@ COLUMNS = (
 )
 
 
-def line(m: Measured) -> tuple[object, ...]:
+def page(records: Sequence[Record]) -> str:
+    """Return the page of what was measured."""
+    return "\n".join([HEAD + (results(records) or NOT_MEASURED), plan(), HOW])
+
+
+def results(records: Sequence[Record]) -> str:
+    """Return what was measured, device by device."""
+    parts: list[str] = []
+    for device in dict.fromkeys(r["device"] for r in records):
+        there = [r for r in records if r["device"] == device]
+        parts += [f"## {device}\n", *summary(there), table(COLUMNS, [line(r) for r in there])]
+        for versions in dict.fromkeys(r["with"] for r in there):
+            parts.append(f"Measured with {versions}.\n")
+        if without := dict.fromkeys(
+            f"- {r['backend']}: {r['missing']}" for r in there if r["missing"]
+        ):
+            parts += ["Unsupported here:\n", "\n".join(without) + "\n"]
+        for r in there:
+            parts += told(r)
+    return "\n".join(parts)
+
+
+def summary(records: Sequence[Record]) -> Iterator[str]:
+    """Yield how many are as declared, and which are not."""
+    asked = [r for r in records if not r["missing"]]
+    wrong = [f"{r['backend']} in {r['dtype']}" for r in asked if not as_declared(r)]
+    cases = sum(r["counts"].get(CONFORMS, 0) for r in asked)
+    yield f"{len(asked) - len(wrong)} of {len(asked)} are as declared; {cases:,} cases conform.\n"
+    if wrong:
+        yield "Not as declared: " + "; ".join(wrong) + ".\n"
+
+
+def as_declared(r: Record) -> bool:
+    """Return whether it ran, and is as it was said to be."""
+    return bool(r["counts"]) and not r["problems"]
+
+
+def line(r: Record) -> tuple[object, ...]:
     """Return the row of the table."""
-    declared = f"`{m.row.profile(m.dtype)}`"
-    if m.report is None:
-        why = "unsupported" if m.missing else "raises"
-        return (m.row.name, m.dtype, "-", why, declared, "-", "-", "not measured")
-    counts = m.report.counts
+    declared, counts = f"`{r['declared']}`", r["counts"]
+    if not counts:
+        why = "unsupported" if r["missing"] else "raises"
+        said = "not measured" if r["missing"] else "**no**"
+        return (r["backend"], r["dtype"], "-", why, declared, "-", "-", said)
     others = ", ".join(f"{n} {verdict}" for verdict, n in counts.items() if verdict != CONFORMS)
-    smallest: Profile | None = m.inferred.profile if m.inferred else None
-    worst = m.report.worst
-    where = ""
-    if worst is not None:
-        (case, *_) = [r.case for r in m.report.results if r.worst is worst]
-        where = f"{worst.share:.2f} ({case}, {worst.tag} of {worst.layer}[{worst.index}])"
     return (
-        m.row.name, m.dtype, f"{counts[CONFORMS]} of {m.report.total}", others or "-", declared,
-        f"`{smallest}`" if smallest else "none", where or "-", "yes" if m.ok else "**no**",
+        r["backend"], r["dtype"], f"{counts.get(CONFORMS, 0)} of {sum(counts.values())}",
+        others or "-", declared, f"`{r['smallest']}`" if r["smallest"] else "none",
+        r["worst"] or "-", "yes" if as_declared(r) else "**no**",
     )
 
 
-def told(m: Measured) -> Iterator[str]:
+def told(r: Record) -> Iterator[str]:
     """Yield what is to be told beside the line: departures, and what is not as declared."""
-    results_of = () if m.report is None else m.report.results
-    departing = [r for r in results_of if r.verdict not in (CONFORMS, UNSUPPORTED)]
-    if not departing and not m.problems:
+    if not r["told"] and not r["problems"]:
         return
-    yield f"### {m.row.name}, {m.dtype}\n"
-    known = [k for k in m.row.known_of(m.dtype, m.device) if any(map(k.says, departing))]
-    if known:
-        yield "\n".join(f"- known: `{k.cases}`: {k.why}" for k in known) + "\n"
-    if m.problems:
-        yield "Not as declared:\n\n```text\n" + "\n\n".join(m.problems) + "\n```\n"
-    if departing:
-        yield f"```text\n{m.report}\n```\n"
+    yield f"### {r['backend']}, {r['dtype']}\n"
+    if r["known"]:
+        yield "\n".join(f"- known: {why}" for why in r["known"]) + "\n"
+    if r["problems"]:
+        yield "Not as declared:\n\n```text\n" + "\n\n".join(r["problems"]) + "\n```\n"
+    if r["told"]:
+        yield f"```text\n{r['told']}\n```\n"
 
 
-def machine() -> str:
-    """Return what it was measured with."""
-    versions = [f"driver {driver_version()}", f"Python {platform.python_version()}"]
-    for name in PACKAGES:
+def written(records: Sequence[Record]) -> None:
+    """Write what was measured, and its page."""
+    for path, text in (
+        (DATA, json.dumps(records, indent=1, ensure_ascii=False) + "\n"), (PAGE, page(records))
+    ):
+        with replacing(path) as file:
+            file.write(text.encode())
+
+
+# --- the command --------------------------------------------------------------------------------
+
+Asked = tuple[str, str, str, str | None]  # a row, a device, a dtype, the cases
+
+
+def taken(asked: Asked) -> Record:
+    """Return a measurement; one that raises is a problem of its own, and the others go on."""
+    name, device, dtype, only = asked
+    try:
+        return record(measure(ROWS[name], device, dtype, only=only, runs=only is None))
+    except Exception as error:  # of a framework: what it is shall stand on the page
+        return lost(asked, f"{type(error).__name__}: {error}")
+
+
+def apart(asked: Asked) -> Record:
+    """Return a measurement of a process of its own, which may come to any end."""
+    name, device, dtype, only = asked
+    words = ["--rows", name, "--device", device, "--dtype", dtype, "--json"]
+    words += ["--only", only] if only is not None else []
+    ended = subprocess.run(
+        [sys.executable, "-X", "faulthandler", __file__, *words],
+        capture_output=True, text=True, check=False,
+    )
+    if ended.returncode not in (HOLDS, FAILED, NOTHING):
+        said = "\n".join(ended.stderr.strip().splitlines()[-20:])
+        return lost(asked, f"its process ended with {ended.returncode}\n{said}")
+    (found,) = json.loads(ended.stdout)
+    return dict(found)
+
+
+def lost(asked: Asked, error: str) -> Record:
+    """Return a measurement that came to nothing."""
+    name, device, dtype, _ = asked
+    return record(Measured(row=ROWS[name], device=device, dtype=dtype, error=error))
+
+
+def all_taken(asked: Sequence[Asked], jobs: int) -> Iterator[Record]:
+    """Yield measurements as they are done, ``jobs`` at a time."""
+    with Bar("measuring") as bar, ThreadPoolExecutor(jobs) as pool:
+        bar(0, len(asked))
+        futures = [pool.submit(apart, one) for one in asked] if jobs > 1 else []
+        done = (future.result() for future in as_completed(futures)) if futures else (
+            map(taken, asked)
+        )
         try:
-            versions.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            continue
-    return f"Measured with {', '.join(versions)}; {platform.system()}, {platform.machine()}."
+            for i, found in enumerate(done, 1):
+                yield found
+                bar(i, len(asked))
+        except BaseException:  # interrupted: what has not begun does not begin
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def data(m: Measured) -> dict[str, Any]:
-    """Return a measurement as plain data."""
-    return {
-        "backend": m.row.name, "device": m.device, "dtype": m.dtype, "ok": m.ok,
-        "declared": m.row.profile(m.dtype).spec(), "because": m.row.because,
-        "unsupported": m.missing, "problems": m.problems,
-        "report": None if m.report is None else m.report.to_json(),
-        "inferred": None if m.inferred is None else m.inferred.to_json(),
-    }
-
-
-# --- the page -----------------------------------------------------------------------------------
-
-
-def page(measured: str = NOT_MEASURED) -> str:
-    """Return the page with what was measured."""
-    return HEAD + BEGIN + measured + END + "\n" + plan() + "\n" + HOW
-
-
-def measured_in(text: str) -> str:
-    """Return what a page says was measured; nothing if it is no such page."""
-    _, begun, rest = text.partition(BEGIN)
-    block, ended, _ = rest.partition(END)
-    return block if begun and ended else ""
-
-
-def checked(text: str) -> str:
-    """Return how a page differs from what this command writes, or nothing."""
-    block = measured_in(text)
-    if block != NOT_MEASURED and not ("Measured with driver" in block and "\n## cuda:" in block):
-        return "what is measured is neither a measurement nor said to be missing"
-    return "" if text == page(block) else "the plan is not that of tests/gpu/devices.py"
-
-
-def exit_status(all_measured: Sequence[Measured]) -> int:
+def exit_status(records: Sequence[Record]) -> int:
     """Return 3 where nothing was measured, whatever was asked, and 1 where something is wrong."""
-    if any(m.problems for m in all_measured):
+    if any(r["problems"] for r in records):
         return FAILED
-    return HOLDS if any(m.report is not None for m in all_measured) else NOTHING
-
-
-def taken(
-    devices: Sequence[str], rows: Sequence[Row], dtypes: Sequence[str], only: str | None
-) -> list[Measured]:
-    """Return all measurements; one that raises is a problem, and the others go on."""
-    asked = [
-        (row, device, dtype)
-        for device in devices for row in rows for dtype in row.dtypes if dtype in dtypes
-    ]
-    done = []
-    with Bar("measuring") as bar:
-        for i, (row, device, dtype) in enumerate(asked):
-            bar(i, len(asked))
-            try:
-                done.append(measure(row, device, dtype, only=only, runs=only is None))
-            except Exception as error:  # of a framework: what it is shall stand on the page
-                said = f"{type(error).__name__}: {error}"
-                done.append(Measured(row=row, device=device, dtype=dtype, error=said))
-    return done
+    return HOLDS if any(r["counts"] for r in records) else NOTHING
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or print, or check."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--check", action="store_true", help="compare the page, measure nothing")
+    parser.add_argument("--page", action="store_true", help="write the page, measure nothing")
     parser.add_argument("--device", action="append", metavar="NAME", help="cpu, cuda:0, ...")
-    parser.add_argument("--rows", metavar="PATTERN", help="backends by name")
+    parser.add_argument("--rows", metavar="PATTERN", default="*", help="backends by name")
     parser.add_argument("--dtype", choices=DTYPES, action="append")
     parser.add_argument("--only", metavar="PATTERN", help="cases by name; without runs")
-    parser.add_argument("--json", action="store_true", help="print all of it as data")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
+    parser.add_argument("--json", action="store_true", help="print what is measured as data")
     asked = parser.parse_args(arguments)
     if asked.check:
-        problem = checked(PAGE.read_text("utf-8")) if PAGE.exists() else "there is none"
-        if problem:
-            print(f"{PAGE.name}: {problem}; run python docs/gpu_report.py", file=sys.stderr)
-        return int(bool(problem))
+        same = PAGE.exists() and PAGE.read_text("utf-8") == page(kept())
+        if not same:
+            said = "is not that of what was measured; run python docs/gpu_report.py --page"
+            print(f"{PAGE.name} {said}", file=sys.stderr)
+        return HOLDS if same else FAILED
+    if asked.page:
+        written(merged(kept(), ()))
+        return HOLDS
 
     there = ("cpu", *found())
     for device in asked.device or ():
         if device not in there:
             parser.error(f"gpu_report needs a device, got {device!r}; there are {', '.join(there)}")
-    rows = [row for name, row in ROWS.items() if fnmatchcase(name, asked.rows or "*")]
+    if asked.jobs < 1:
+        parser.error(f"gpu_report needs one job or more, got {asked.jobs}")
+    rows = [row for name, row in ROWS.items() if fnmatchcase(name, asked.rows)]
     if not rows:
         parser.error(f"gpu_report needs backends, got none for {asked.rows!r}; see {PAGE.name}")
-    chosen = any((asked.device, asked.rows, asked.dtype, asked.only))
-    devices = asked.device or targets()
-    all_measured = taken(devices, rows, asked.dtype or DTYPES, asked.only)
-    status = exit_status(all_measured)
+    what: list[Asked] = [
+        (row.name, device, dtype, asked.only)
+        for row in sorted(rows, key=_slow) for device in asked.device or targets()
+        for dtype in row.dtypes if dtype in (asked.dtype or DTYPES)
+    ]
+    prints = bool(asked.device or asked.only or asked.json)
+    done: list[Record] = []
+    for one in all_taken(what, asked.jobs):
+        done.append(one)
+        if not prints and not one["missing"]:
+            written(merged(kept(), [one]))
+    done = merged((), done)
     if asked.json:
-        print(json.dumps([data(m) for m in all_measured], indent=1))
-    elif chosen:
-        print(results(all_measured))
-    return status if chosen else written(all_measured, status)
+        print(json.dumps(done, indent=1, ensure_ascii=False))
+    elif prints:
+        print(results(done))
+    if not any(r["counts"] or r["problems"] for r in done):
+        why = "; ".join(dict.fromkeys(r["missing"] for r in done))
+        print(f"gpu_report: nothing has been measured: {why}", file=sys.stderr)
+    elif not prints:
+        written(merged(kept(), done))
+    return exit_status(done)
 
 
-def written(all_measured: Sequence[Measured], status: int) -> int:
-    """Write the page; never a page without measurements over one that has some."""
-    if status != NOTHING:
-        PAGE.write_text(page(results(all_measured)), "utf-8")
-        return status
-    why = dict.fromkeys(m.missing for m in all_measured)
-    print(f"gpu_report: nothing has been measured: {'; '.join(why)}", file=sys.stderr)
-    if PAGE.exists() and measured_in(PAGE.read_text("utf-8")) not in ("", NOT_MEASURED):
-        print(f"{PAGE.name} has measurements, and stays as it is", file=sys.stderr)
-    else:
-        PAGE.write_text(page(), "utf-8")
-    return status
+def _slow(row: Row) -> bool:
+    """Return whether each of its cases has to be compiled: it is measured after the others."""
+    return row.only != "*"
 
 
 if __name__ == "__main__":

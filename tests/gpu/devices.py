@@ -260,7 +260,8 @@ def compiled(family: Any) -> Any:
 
     The rate is a tensor, so that another one is no reason to compile again.  Compilations are
     kept by code, not by optimizer, and where there are too many of them torch goes on without;
-    so what was compiled for earlier optimizers is forgotten.
+    so what was compiled for earlier optimizers is forgotten.  ``reset`` would forget graphs of
+    CUDA too, and in torch 2.11 raises on a thread that has none.
     """
     torch: Any = import_module("torch")
     with warnings.catch_warnings():
@@ -270,7 +271,7 @@ def compiled(family: Any) -> Any:
 
     @functools.wraps(family)
     def factory(params: Any, *arguments: Any, **options: Any) -> Any:
-        dynamo.reset()
+        dynamo.reset_code_caches()
         optimizer = family(params, *arguments, **options)
         for group in optimizer.param_groups:
             group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
@@ -369,6 +370,11 @@ FUSED_16: Final = Known(
     cases="*/wide-*", verdict=[DEPARTS, KEEPS], dtypes=("bfloat16",), on="cpu",
     why="whole vectors are not updated: https://github.com/pytorch/pytorch/issues/191763",
 )
+GROUPS: Final = Known(
+    cases="*/layers-dyadic", verdict=[UNSUPPORTED],
+    why="where parameter groups make momentum at a rate that is a tensor, torch.compile raises "
+    "SpeculationLogDivergence",
+)
 STEP_32: Final = Known(
     cases="*", verdict=[DEPARTS], dtypes=("float64",),
     why="the count of steps is a float32 tensor, and β^t with it, whatever the weights are",
@@ -407,7 +413,7 @@ def _rows() -> list[Row]:
             COMPILED, torch_compiled(family),
             "the count and the rate are tensors; Triton's / is div.full.f32",
             facts={"scalars": "mixed"}, single=APPROXIMATE, only="*-dyadic", seconds=COMPILES,
-            known=[] if sgd else [STEP_32],
+            known=[GROUPS] if sgd else [STEP_32],
         )
     for how, foreach in (("single", False), ("foreach", True)):
         rows.append(Row(
@@ -472,7 +478,7 @@ class Measured:
         left = [r for r in report.results if not any(k.says(r) for k in known)]
         if left and not report.counts[CONFORMS]:
             said.append("no case conforms")
-        if any(r.detail.startswith("its state cannot be set") for r in report.results):
+        if any(r.detail.startswith("its state cannot be set") for r in left):
             said.append("its state cannot be set")
         fine = (CONFORMS, UNSUPPORTED, UNSTABLE)
         said += [report.brief(result) for result in left if result.verdict not in fine]

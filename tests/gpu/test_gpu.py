@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from paratrooper_ref.conformance import Profile, ReferenceBackend
-from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT
+from paratrooper_ref.conformance.verdict import CONFORMS, DEPARTS, GRADIENT, UNSUPPORTED
 from tests.gpu import devices
 from tests.gpu.devices import COMPILED, NONE, ROWS, Known, Measured, Row, measure, missing, targets
 
@@ -84,6 +84,17 @@ def test_what_is_captured_forms_powers_in_float32(name: str, dtype: str, captura
     assert found.ok, "\n".join(found.problems)
     assert found.report is not None
     assert (DEPARTS in found.report.counts) == (dtype == "float64")
+
+
+def test_what_torch_cannot_compile_is_known() -> None:
+    """Momentum of groups at a rate that is a tensor; a plain step beside it conforms."""
+    found = measure(
+        ROWS["torch SGD compiled"], "cpu", "float32", only="sgd/[lp]*-dyadic", runs=False
+    )
+    assert found.ok, "\n".join(found.problems)
+    assert found.report is not None
+    assert found.report.counts[UNSUPPORTED] == 1
+    assert replace(found, row=replace(found.row, known=())).problems == ["its state cannot be set"]
 
 
 # --- a measurement that is none -----------------------------------------------------------------

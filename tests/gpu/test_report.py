@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from paratrooper_ref.conformance import ReferenceBackend
+from paratrooper_ref.conformance.verdict import CONFORMS
 from tests.gpu import adamw_cuda
 from tests.gpu.devices import NONE, Row
 
@@ -55,6 +56,7 @@ def report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     module: Any = loaded()
     devices: Any = importlib.import_module("tests.gpu.devices")
     monkeypatch.setattr(module, "PAGE", tmp_path / "gpu-report.md")
+    monkeypatch.setattr(module, "DATA", tmp_path / "gpu-report.json")
     monkeypatch.setattr(module, "found", lambda: ())
     monkeypatch.setattr(module, "targets", lambda: (NONE,))
     monkeypatch.setattr(module, "ROWS", {"good": GOOD})
@@ -66,14 +68,15 @@ def report(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_the_page_is_what_the_command_writes() -> None:
-    """As committed it says that nothing is measured, until something is."""
+    """As committed it is that of the data, in which every row has been measured and is told."""
     module: Any = loaded()
-    text = module.PAGE.read_text("utf-8")
     assert module.main(["--check"]) == 0
-    assert module.measured_in(text) == module.NOT_MEASURED or "\n## cuda:0" in text
-    if module.NOT_MEASURED in text:
-        assert "**Not yet measured.**" in text
-        assert text == module.page()
+    records = module.kept()
+    asked = {(r["backend"], r["dtype"]) for r in records}
+    assert asked == {(row.name, dtype) for row in module.ROWS.values() for dtype in row.dtypes}
+    assert module.exit_status(records) == 0
+    assert all(r["counts"][CONFORMS] for r in records)
+    text = module.PAGE.read_text("utf-8")
     for name in module.ROWS:
         assert f"| {name} |" in text
 
@@ -81,55 +84,104 @@ def test_the_page_is_what_the_command_writes() -> None:
 def test_without_a_gpu_the_page_says_so(report: Any, capsys: pytest.CaptureFixture[str]) -> None:
     """And the exit status says that it is no success."""
     assert report.main([]) == 3
-    assert report.PAGE.read_text("utf-8") == report.page()
-    assert report.main(["--check"]) == 0
     said = capsys.readouterr()
     assert said.out == ""
     assert said.err == "gpu_report: nothing has been measured: no CUDA device is found\n"
-
-
-def test_a_measured_page_is_not_overwritten(report: Any) -> None:
-    """By a machine that has no GPU."""
-    measured = report.page("Measured with driver 1.\n\n## cuda:0: some\n")
-    report.PAGE.write_text(measured, "utf-8")
+    assert not report.DATA.exists()
+    report.main(["--page"])
+    assert report.NOT_MEASURED in report.PAGE.read_text("utf-8")
     assert report.main(["--check"]) == 0
-    assert report.main([]) == 3
-    assert report.PAGE.read_text("utf-8") == measured
+
+
+@pytest.fixture
+def device(report: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return the command where a stand-in for a device is found."""
+    monkeypatch.setattr(report, "targets", lambda: ("cuda:0",))
+    monkeypatch.setattr(report, "named", lambda device: f"{device}: stand-in")
+    few = replace(GOOD, dtypes=("float32", "float64"), only="adam/plain-*")
+    monkeypatch.setattr(report, "ROWS", {"good": few, "other": replace(few, name="other")})
+    return report
+
+
+def test_a_gpu_writes_its_measurement(device: Any) -> None:
+    """The page has its rows, and passes the check."""
+    assert device.main([]) == 0
+    text = device.PAGE.read_text("utf-8")
+    assert device.NOT_MEASURED not in text
+    assert "\n## cuda:0: stand-in\n" in text
+    assert "4 of 4 are as declared; 8 cases conform." in text
+    assert "| good | float32 | 2 of 2 | - |" in text
+    assert device.main(["--check"]) == 0
+
+
+def test_what_is_measured_again_takes_its_place(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what else was measured is kept: by machines without a GPU, too."""
+    device.main([])
+    wrong = replace(WRONG, name="other", dtypes=("float32",), only="adam/plain-*")
+    monkeypatch.setitem(device.ROWS, "other", wrong)
+    assert device.main(["--rows", "other", "--dtype", "float32"]) == 1
+    records = device.kept()
+    assert [(r["backend"], r["dtype"]) for r in records] == [
+        ("good", "float32"), ("good", "float64"), ("other", "float32"), ("other", "float64"),
+    ]
+    text = device.PAGE.read_text("utf-8")
+    assert "Not as declared: other in float32." in text
+    monkeypatch.setattr(device, "targets", lambda: (NONE,))
+    monkeypatch.setattr(device, "named", lambda device: device)
+    assert device.main([]) == 3
+    assert device.PAGE.read_text("utf-8") == text
+    assert device.kept() == records
+    del device.ROWS["other"]
+    device.main(["--page"])
+    assert [r["backend"] for r in device.kept()] == ["good", "good"]
+
+
+def test_what_is_measured_is_kept_when_the_next_is_interrupted(
+    device: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine may be lent for minutes."""
+    took = device.taken
+
+    def interrupted(asked: Any) -> Any:
+        if asked[0] == "other":
+            raise KeyboardInterrupt
+        return took(asked)
+
+    monkeypatch.setattr(device, "taken", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        device.main([])
+    assert [r["backend"] for r in device.kept()] == ["good", "good"]
+    assert device.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize(
-    "change",
-    [
-        ("**Not yet measured.**", "**All is well.**"),
-        ("**Not yet measured.**", "Measured with driver none"),
-        ("## What is measured", "## What was measured"),
-        ("| good |", "| better |"),
-        ("<!-- end -->\n", ""),
-    ],
+    "change", [("2 of 2", "3 of 3"), ("## What is measured", "## What was"), ("good", "better")]
 )
-def test_a_page_that_says_something_else_is_found(report: Any, change: tuple[str, str]) -> None:
+def test_a_page_that_says_something_else_is_found(device: Any, change: tuple[str, str]) -> None:
     """Whether it is the claim or the plan that was changed."""
-    report.main([])
-    text = report.PAGE.read_text("utf-8")
+    device.main([])
+    text = device.PAGE.read_text("utf-8")
     assert change[0] in text
-    report.PAGE.write_text(text.replace(*change), "utf-8")
-    assert report.main(["--check"]) == 1
-    report.PAGE.unlink()
-    assert report.main(["--check"]) == 1
+    device.PAGE.write_text(text.replace(*change), "utf-8")
+    assert device.main(["--check"]) == 1
+    device.PAGE.unlink()
+    assert device.main(["--check"]) == 1
 
 
-def test_a_gpu_writes_its_measurement(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stand-in for a device: the page has its rows, and passes the check."""
-    monkeypatch.setattr(report, "targets", lambda: ("cuda:0",))
-    monkeypatch.setattr(report, "named", lambda device: f"{device}: stand-in")
-    few = replace(GOOD, dtypes=("float32",), only="adam/plain-*")
-    monkeypatch.setattr(report, "ROWS", {"good": few})
-    assert report.main([]) == 0
-    text = report.PAGE.read_text("utf-8")
-    assert report.NOT_MEASURED not in text
-    assert "\n## cuda:0: stand-in\n" in text
-    assert "| good | float32 | 2 of 2 | - |" in text
-    assert report.main(["--check"]) == 0
+def test_processes_of_their_own(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they measure is what one would; one that is ended is a problem, and no traceback."""
+    row = importlib.import_module("tests.gpu.devices").ROWS["our AdamW in CUDA for CuPy"]
+    monkeypatch.setattr(report, "ROWS", {row.name: row})
+    asked = [(row.name, "cpu", dtype, "adamw/plain-*") for dtype in row.dtypes]
+    found = report.merged((), report.all_taken(asked, jobs=2))
+    assert found == list(report.all_taken(asked, jobs=1))
+    monkeypatch.setattr(report, "__file__", str(FILE.with_name("is-not-there.py")))
+    (lost,) = report.all_taken(asked[:1], jobs=2)
+    (said,) = lost["problems"]
+    assert said.startswith("its process ended with 2\n")
+    assert report.exit_status([lost]) == 1
 
 
 def test_a_dry_run_is_printed_and_not_written(
@@ -158,14 +210,17 @@ def test_what_departs_is_told_and_the_others_go_on(
     assert "RuntimeError: no kernel image" in out
     assert "| away | float32 | - | unsupported |" in out
     assert "- away: it is not here" in out
-    assert out.count("| **no** |") == 1
+    assert out.count("| **no** |") == 2
     assert out.count("| yes |") == 1
     assert report.main(["--device", "cpu", "--json", *FEW]) == 1
     wrong, raised, nothing, good = json.loads(capsys.readouterr().out)
-    assert [x["ok"] for x in (wrong, raised, nothing, good)] == [False, False, False, True]
-    assert nothing["unsupported"] == "it is not here"
-    assert good["report"]["counts"] == {"conforms": 2}
-    assert good["inferred"]["profile"] == {"dtype": "float32", "forms": False}
+    assert wrong["problems"]
+    assert raised["problems"]
+    assert not nothing["problems"]
+    assert not good["problems"]
+    assert nothing["missing"] == "it is not here"
+    assert good["counts"] == {"conforms": 2}
+    assert good["smallest"] == "float32, forms=False"
 
 
 def test_nothing_measured_is_no_success(report: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,12 +230,16 @@ def test_nothing_measured_is_no_success(report: Any, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(report, "targets", tuple)
     assert report.main([]) == 3
     assert report.main(["--rows", "good"]) == 3
-    monkeypatch.setattr(report, "ROWS", {"away": replace(GOOD, cpu="it is not here")})
+    monkeypatch.setattr(report, "ROWS", {"away": replace(GOOD, name="away", cpu="it is not here")})
     assert report.main(["--device", "cpu", *FEW]) == 3
 
 
 @pytest.mark.parametrize(
-    "words", [["--device", "cuda:7"], ["--rows", "nothing*"], ["--dtype", "int8"], ["more"]]
+    "words",
+    [
+        ["--device", "cuda:7"], ["--rows", "nothing*"], ["--dtype", "int8"], ["--jobs", "0"],
+        ["more"],
+    ],
 )
 def test_unusable_arguments(report: Any, words: list[str]) -> None:
     """Exit status 2, and nothing is written."""
