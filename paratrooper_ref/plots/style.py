@@ -1,0 +1,100 @@
+"""How figures look: a colour for each optimizer, told apart without red and green."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from paratrooper_ref.trajectory import Trajectory
+
+
+class Look(NamedTuple):
+    """How an optimizer is drawn."""
+
+    color: str
+    dashes: str | tuple[float, tuple[float, ...]] = "-"
+    width: float = 1.6
+    label: str = ""
+
+
+DASHED: Final = (0, (4, 1.6))
+LOOKS: Final[Mapping[str, Look]] = {
+    "sgd": Look("#8c8c8c", label="SGD"),
+    "adam": Look("#56b4e9", DASHED, label="Adam"),
+    "adamw": Look("#0072b2", label="AdamW"),
+    "radam": Look("#5fc9a8", DASHED, label="RAdam"),
+    "radamw": Look("#009e73", label="RAdamW"),
+    "lars": Look("#c9a400", DASHED, label="LARS"),
+    "lamb": Look("#e69f00", label="LAMB"),
+    "lookahead": Look("#cc79a7", DASHED, label="Lookahead"),
+    "ranger": Look("#8a4fa3", label="Ranger"),
+    "rangerlars": Look("#d55e00", label="RangerLars"),
+    "paratrooper": Look("#111111", width=2.6, label="Paratrooper"),
+}
+INK: Final = "#2b2b2b"
+STYLE: Final = {
+    "font.size": 10.5,
+    "axes.titlesize": 11.5,
+    "axes.titlelocation": "left",
+    "axes.titleweight": "bold",
+    "axes.edgecolor": "#888888",
+    "axes.labelcolor": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.color": INK,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "grid.color": "#e6e6e6",
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.dpi": 160,
+}
+
+
+def look(name: str) -> Look:
+    """Return how an optimizer is drawn; one of another name is dark grey."""
+    base = name.partition("(")[0]
+    found = LOOKS.get(base, Look("#444444", label=name))
+    return found if base == name else found._replace(label=name)
+
+
+def axes(ax: Axes | None) -> Axes:
+    """Return the Axes, or new ones."""
+    if ax is not None:
+        return ax
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    with mpl.rc_context(STYLE):
+        new: Axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")[1]
+    return new
+
+
+def cut_above(ax: Axes, top: float) -> None:
+    """Leave what is above ``top`` beyond the edge, with a margin for the rest."""
+    shown = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in ax.lines])
+    shown = shown[(shown > 0) & (shown <= max(top, 0))]
+    if shown.size:
+        low, high = np.log10([shown.min(), shown.max()])
+        margin = 0.05 * max(high - low, 0.1)
+        ax.set_ylim(10 ** (low - margin), 10 ** (high + margin))
+
+
+def single(who: str, trajectory: Trajectory) -> None:
+    """Refuse a batch of runs."""
+    if trajectory.state.batch_axes:
+        msg = f"{who} needs a single trajectory, got a batch of shape {trajectory.state.batch}"
+        raise ValueError(msg)
+
+
+def pale() -> Any:
+    """Return the colours of heights: deep blue is low, white is high."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    shades = ["#3d6a8a", "#6f9ab5", "#a9c7d8", "#d5e4ec", "#eef4f7", "#fbfcfd"]
+    return LinearSegmentedColormap.from_list("pale", shades)
