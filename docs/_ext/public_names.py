@@ -27,6 +27,10 @@ PAGES: Final = {
     "problems": "problems",
 }
 """The modules whose public names are documented, and the page of each."""
+ABOUT: Final = {module: f"reference/api/{page}.md" for module, page in PAGES.items()} | {
+    "paratrooper_ref.plots.motion": "how-to/make-an-animation.md",
+}
+"""Pages that make sense only where a module is."""
 
 _BLOCK: Final = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
@@ -38,7 +42,7 @@ def there(module: str) -> bool:
 
 def absent_pages() -> list[str]:
     """Return the pages of modules that are not there, as patterns of Sphinx."""
-    return [f"reference/api/{page}.md" for module, page in PAGES.items() if not there(module)]
+    return [page for module, page in ABOUT.items() if not there(module)]
 
 
 def public(module: str) -> list[str]:
@@ -62,7 +66,7 @@ def listed(page: str) -> set[str]:
     """Return the qualified names that the ``api`` blocks of a page document."""
     return {
         f"{module}.{name}"
-        for module, content in _BLOCK.findall(page)
+        for module, content in _BLOCK.findall(page) if there(module)
         for name in asked(module, content)
     }
 

@@ -1,0 +1,118 @@
+"""The site's pages: what they say runs, what is public is on them, notebooks are stripped.
+
+The site itself is built in CI, with warnings as errors; these need no Sphinx.
+"""
+
+import importlib.util
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from paratrooper_ref.optimizers import OPTIMIZERS
+
+DOCS = Path(__file__).parents[1] / "docs"
+CELL = re.compile(
+    r"^```\{code-cell\}.*\n(?:---\n(?:.*\n)*?---\n)?(?::.*\n)*((?:.*\n)*?)```$", re.MULTILINE
+)
+EXECUTED = sorted(
+    path for path in DOCS.rglob("*.md") if path.read_text("utf-8").startswith("---\nfile_format: myst")
+)
+
+
+@pytest.fixture(scope="module")
+def public_names() -> Iterator[ModuleType]:
+    """Return docs/_ext/public_names.py, which the site uses too."""
+    path = DOCS / "_ext" / "public_names.py"
+    spec = importlib.util.spec_from_file_location("public_names", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("public_names", None)
+
+
+@pytest.mark.parametrize("page", EXECUTED, ids=lambda p: str(p.relative_to(DOCS)))
+def test_the_cells_of_a_page_run_and_its_numbers_hold(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From top to bottom, in an empty folder: what is said in prose is asserted in hidden cells."""
+    mpl = pytest.importorskip("matplotlib")
+    if page.stem == "make-an-animation":
+        pytest.importorskip("paratrooper_ref.plots.motion")
+    mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    cells = CELL.findall(page.read_text("utf-8"))
+
+    module = ModuleType("page")
+    monkeypatch.setitem(sys.modules, "page", module)
+    for i, cell in enumerate(cells):
+        exec(compile(cell, f"{page.name}, cell {i + 1}", "exec"), vars(module))
+
+    assert cells
+    mpl.pyplot.close("all")
+
+
+def test_the_tutorial_leaves_the_readers_own_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first cell of the page is all there is to copy: it needs nothing before it."""
+    mpl = pytest.importorskip("matplotlib")
+    mpl.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    first = CELL.findall((DOCS / "tutorial" / "your-own.md").read_text("utf-8"))[0]
+
+    exec(compile(first, "your-own.md", "exec"), {})
+
+    assert (tmp_path / "mine.png").read_bytes().startswith(b"\x89PNG")
+    mpl.pyplot.close("all")
+
+
+def test_every_public_name_is_in_the_reference(public_names: ModuleType) -> None:
+    """Of each module that is there, in a block of its page."""
+    pages = [path.read_text("utf-8") for path in public_names.API.glob("*.md")]
+    documented = {name for page in pages for name in public_names.listed(page)}
+
+    assert list(public_names.missing(documented)) == []
+
+
+def test_a_name_that_is_left_out_is_missed(public_names: ModuleType) -> None:
+    """The check can fail: without its line, `Adam` is public and on no page."""
+    page = (public_names.API / "paratrooper_ref.md").read_text("utf-8")
+
+    left = public_names.listed(page.replace("\nAdam\n", "\n"))
+
+    assert "paratrooper_ref.Adam" in public_names.listed(page)
+    assert "paratrooper_ref.Adam" in public_names.missing(left)
+
+
+def test_every_optimizer_has_a_page_and_a_judgement() -> None:
+    """With at least one reason for it and one against."""
+    judgements = tomllib.loads((DOCS / "reference" / "judgements.toml").read_text("utf-8"))
+    pages = {path.stem for path in (DOCS / "reference" / "algorithms").glob("*.md")}
+
+    assert pages - {"index"} == set(OPTIMIZERS) == set(judgements)
+    assert all(reasons["pro"] and reasons["contra"] for reasons in judgements.values())
+
+
+def test_committed_notebooks_are_stripped() -> None:
+    """No outputs and no counts: they are made when the site is built, and checked then."""
+    for path in sorted((DOCS / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["cell_type"] == "code":
+                assert not cell["outputs"], path.name
+                assert cell["execution_count"] is None, path.name
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """In a viewer of the repository as on the site: to files that are there."""
+    for page in sorted(DOCS.rglob("*.md")):
+        text = re.sub(r"^(`{3,}).*?^\1", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
+            assert (page.parent / target).exists(), f"{page.relative_to(DOCS)}: {target}"
