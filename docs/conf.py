@@ -34,10 +34,10 @@ extensions = [
     "algorithm_page",
     "problem_gallery",
     "command_line",
+    "notebook_list",
     "api",
 ]
 exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints", *absent_pages()]
-suppress_warnings = ["toc.empty_glob"]  # of notebooks there may be none
 
 # Pages
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]

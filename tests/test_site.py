@@ -20,9 +20,9 @@ DOCS = Path(__file__).parents[1] / "docs"
 CELL = re.compile(
     r"^```\{code-cell\}.*\n(?:---\n(?:.*\n)*?---\n)?(?::.*\n)*((?:.*\n)*?)```$", re.MULTILINE
 )
-EXECUTED = sorted(
-    path for path in DOCS.rglob("*.md") if path.read_text("utf-8").startswith("---\nfile_format: myst")
-)
+PAGES = {path: path.read_text("utf-8") for path in sorted(DOCS.rglob("*.md"))}
+EXECUTED = [path for path, text in PAGES.items() if text.startswith("---\nfile_format: mystnb")]
+FENCED = re.compile(r"^(`{3,}).*?^\1", re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +48,7 @@ def test_the_cells_of_a_page_run_and_its_numbers_hold(
         pytest.importorskip("paratrooper_ref.plots.motion")
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
-    cells = CELL.findall(page.read_text("utf-8"))
+    cells = CELL.findall(PAGES[page])
 
     module = ModuleType("page")
     monkeypatch.setitem(sys.modules, "page", module)
@@ -66,7 +66,7 @@ def test_the_tutorial_leaves_the_readers_own_figure(
     mpl = pytest.importorskip("matplotlib")
     mpl.use("Agg")
     monkeypatch.chdir(tmp_path)
-    first = CELL.findall((DOCS / "tutorial" / "your-own.md").read_text("utf-8"))[0]
+    first = CELL.findall(PAGES[DOCS / "tutorial" / "your-own.md"])[0]
 
     exec(compile(first, "your-own.md", "exec"), {})
 
@@ -112,7 +112,6 @@ def test_committed_notebooks_are_stripped() -> None:
 
 def test_links_between_pages_lead_somewhere() -> None:
     """In a viewer of the repository as on the site: to files that are there."""
-    for page in sorted(DOCS.rglob("*.md")):
-        text = re.sub(r"^(`{3,}).*?^\1", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
-        for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", text):
+    for page, text in PAGES.items():
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", FENCED.sub("", text)):
             assert (page.parent / target).exists(), f"{page.relative_to(DOCS)}: {target}"

@@ -39,6 +39,7 @@ TELLING: Final = {
 }
 _ARXIV: Final = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 _NAME: Final = re.compile(r"(?<!`)`([A-Za-z_][\w.]*)`(?!`)")
+_WORD: Final = re.compile(r'\\text\{"(\w+)"\}')
 _LABEL: Final = re.compile(r"^([DV]\d+)\s+", re.MULTILINE)
 
 
@@ -48,9 +49,9 @@ def page(name: str, draw: Callable[..., str]) -> str:
     forms = made(family)
     said = sections(import_module(family.__module__).__doc__ or "")
     judgement = tomllib.loads(JUDGEMENTS.read_text("utf-8"))[name]
+    lead, _, rest = said.pop("", "").partition("\n\n")
     parts = [
-        said.pop("", ""),
-        *formulas(forms),
+        lead, *formulas(forms), rest,
         "## For and against\n\n" + columns(judgement["pro"], judgement["contra"]),
         "## Pictures\n\n" + pictures(name, forms, draw),
         "## Symbols\n\n" + symbols(forms),
@@ -90,7 +91,8 @@ def sections(docstring: str) -> dict[str, str]:
             found[first] = linked(text)
         else:
             found[""] += linked(paragraph) + "\n\n"
-    return found
+    lead = found[""].partition(": ")[2]  # without the name, which is the title
+    return found | {"": lead[:1].upper() + lead[1:]}
 
 
 def linked(text: str) -> str:
@@ -119,7 +121,8 @@ def tex(rule: Rule) -> str:
     """Return the rule's lines in TeX, one a row, branches indented."""
     rows = r" \\[0.45em]".join(f"\n{row}" for row in _rows(list(body(rule)), 0))
     whole = rf"\begin{{array}}{{l}}{rows}" + "\n" + r"\end{array}"
-    return whole.replace(r"\_", "_")  # MathJax takes text as it is
+    # MathJax takes text as it is: "\_" would be two characters, and both quotes closing ones.
+    return _WORD.sub(r"\\text{“\1”}", whole.replace(r"\_", "_"))
 
 
 def _rows(statements: list[ast.stmt], depth: int) -> Iterator[str]:
@@ -221,7 +224,7 @@ def variants(forms: dict[str, pr.Optimizer]) -> str:
     seen = sorted((v for v in known if v.link), key=lambda v: (v.kind != "dialect", v.name))
     note = (
         f"Of {len(known)} variants of lines of this algorithm {len(seen)} have been seen in code "
-        "that others wrote, at the versions linked; the rest are mutants, which the kit catches too. "
+        "that others wrote, at the versions linked; the rest are mutants, to be caught as well. "
         "A *dialect* is another published choice, a *bug* is wrong. All of them, with forms and "
         "faults: [Variants](../../variants.md); which case shows which: "
         "[the kill matrix](../../kill-matrix.md).\n\n"

@@ -44,6 +44,8 @@ def drawn(
         if bare:
             ax.set(title="", position=(0, 0, 1, 1))
             ax.axis("off")
+            if ax.get_legend() is not None:
+                ax.get_legend().remove()
         figure.savefig(path, dpi=100 if bare else 150)
         plt.close(figure)
     page = (Path(app.srcdir) / docname).parent

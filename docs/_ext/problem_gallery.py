@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
 LINE: Final = np.linspace(-0.5, 1.5, 401)
+POINTS: Final = 321  # a side; Ackley's ripples need five a ripple
 SHOWN: Final = 6  # numbers of a point; the rest is dots
 
 
@@ -90,15 +91,15 @@ def is_plane(problem: Problem) -> bool:
 def picture_of(problem: Problem) -> Callable[[Axes], Any]:
     """Return what draws the problem: its plane, or the loss along lines."""
     if has_plane(problem):
-        return partial(plots.contour, problem, points=160)
+        return partial(plots.contour, problem, points=POINTS)
     return partial(_plane if is_plane(problem) else _lines, problem)
 
 
 def _plane(problem: Problem, ax: Axes) -> None:
     """Draw the level sets of a problem whose two numbers are two layers, as ``contour`` does."""
     assert problem.domain is not None
-    (a, b), ((a_low, a_high), (b_low, b_high)) = problem.layers, problem.domain.values()
-    xs, ys = (np.linspace(float(u), float(v), 160) for u, v in ((a_low, a_high), (b_low, b_high)))
+    a, b = problem.layers
+    xs, ys = (np.linspace(*map(float, problem.domain[name]), POINTS) for name in (a, b))
     x, y = np.meshgrid(xs, ys)
     loss = np.asarray(problem.loss({a: x, b: y}))
     floor = min(problem.minimum or 0.0, float(loss.min()))
