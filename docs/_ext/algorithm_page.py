@@ -192,7 +192,7 @@ def symbols(forms: dict[str, pr.Optimizer]) -> str:
         for optimizer in forms.values() for rule in optimizer.stages()
         for line in body(rule) for node in ast.walk(line) if isinstance(node, ast.Name)
     }
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (f"${tag.tex}$", f"`{name}`", tag.meaning, tag.extent)
         for name, tag in TAGS.items() if name in used
     ]
@@ -202,7 +202,7 @@ def symbols(forms: dict[str, pr.Optimizer]) -> str:
 
 def hyperparameters(family: type[pr.Optimizer]) -> str:
     """Return the table of hyperparameters with their defaults."""
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for field in fields(family):
         if field.name == "layers":
             continue

@@ -37,7 +37,7 @@ class Api(SphinxDirective):
         text = f"````{{eval-rst}}\n.. currentmodule:: {module}\n\n{rst}\n````"
         holder = nodes.container()
         self.state.nested_parse(StringList(text.splitlines(), self.env.docname), 0, holder)
-        return holder.children
+        return list(holder.children)
 
 
 def _documented(module: str, name: str) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _stars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
 
 def _complete(app: Sphinx, env: BuildEnvironment) -> None:
     """Name what the reference says nothing about."""
-    objects = env.domains["py"].objects  # type: ignore[attr-defined]
+    objects = env.domains["py"].objects
     for name in missing(objects):
         logging.getLogger(__name__).warning("%s is public, and on no page of the reference", name)
 

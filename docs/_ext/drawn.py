@@ -34,7 +34,7 @@ def drawn(
 
     ``bare`` leaves out axes and title, for a thumbnail.  A warning is an error.
     """
-    folder = Path(app.doctreedir).with_name("drawn")
+    folder = Path(app.doctreedir) / "drawn"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.png"
     with warnings.catch_warnings(), mpl.rc_context(STYLE):

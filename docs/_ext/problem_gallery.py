@@ -99,7 +99,8 @@ def _plane(problem: Problem, ax: Axes) -> None:
     """Draw the level sets of a problem whose two numbers are two layers, as ``contour`` does."""
     assert problem.domain is not None
     a, b = problem.layers
-    xs, ys = (np.linspace(*map(float, problem.domain[name]), POINTS) for name in (a, b))
+    (x_low, x_high), (y_low, y_high) = (map(float, problem.domain[name]) for name in (a, b))
+    xs, ys = np.linspace(x_low, x_high, POINTS), np.linspace(y_low, y_high, POINTS)
     x, y = np.meshgrid(xs, ys)
     loss = np.asarray(problem.loss({a: x, b: y}))
     floor = min(problem.minimum or 0.0, float(loss.min()))
