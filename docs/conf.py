@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE / "_ext"), str(HERE)]
+sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
+sys.path.append(str(HERE))  # docs/variants.py, which has the cells of a table
 # The kernels of notebooks are processes of their own.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.getenv("PYTHONPATH")]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,7 +35,7 @@ extensions = [
     "algorithm_page",
     "problem_gallery",
     "command_line",
-    "notebook_list",
+    "pages",
     "api",
 ]
 exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints", *absent_pages()]

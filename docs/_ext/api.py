@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
-_STAR: Final = re.compile(r"(?<![\w`*\\])\*(?=\w)")
+_CODE: Final = re.compile(r"(``.*?``)")
+_MARK: Final = re.compile(r"(?<![\w`*\\])\*(?=\w)(?![^*]*\w\*)|\|")
 
 
 class Api(SphinxDirective):
@@ -55,11 +56,26 @@ def _documented(module: str, name: str) -> Iterator[str]:
     yield ""
 
 
-def _stars(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
-    """Let the stars of a shape, as in (*batch, n), be stars and no emphasis."""
+def _as_written(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Let the stars of a shape, as in (*batch, n), be stars, and bars bars.
+
+    To reStructuredText they would begin an emphasis that does not end, and a substitution.
+    Examples, listings and code are left alone.
+    """
+    margin, example = None, False  # of the line that a listing follows; within a doctest
     for i, line in enumerate(lines):
-        if " : " in line and "``" not in line:
-            lines[i] = _STAR.sub(r"\\*", line)
+        indent = len(line) - len(line.lstrip())
+        if margin is not None and line.strip() and indent <= margin:
+            margin = None
+        example = line.lstrip().startswith(">>>") or (example and bool(line.strip()))
+        if margin is None and not example:
+            parts = _CODE.split(line)
+            parts[::2] = [_MARK.sub(r"\\\g<0>", part) for part in parts[::2]]
+            lines[i] = "".join(parts)
+            if line.endswith("::"):
+                margin = indent
 
 
 def _complete(app: Sphinx, env: BuildEnvironment) -> None:
@@ -72,6 +88,6 @@ def _complete(app: Sphinx, env: BuildEnvironment) -> None:
 def setup(app: Sphinx) -> dict[str, Any]:
     """Add the directive and the check."""
     app.add_directive("api", Api)
-    app.connect("autodoc-process-docstring", _stars, priority=400)  # before numpydoc's own
+    app.connect("autodoc-process-docstring", _as_written, priority=400)  # before numpydoc's own
     app.connect("env-check-consistency", _complete)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

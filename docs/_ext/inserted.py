@@ -21,8 +21,8 @@ Maker = Callable[[str, Callable[..., str]], str]
 
 
 def inserting(app: Sphinx, name: str, make: Maker) -> dict[str, Any]:
-    """Let ``name``, a block without content, stand for the text that ``make`` makes of its word."""
-    block = re.compile(rf"^```\{{{name}\}} *(\S*)\n```$", re.MULTILINE)
+    """Let ``name``, a block without content, stand for what ``make`` makes of its words."""
+    block = re.compile(rf"^```\{{{name}\}} *(.*)\n```$", re.MULTILINE)
 
     def insert(app: Sphinx, docname: str, source: list[str]) -> None:
         draw = partial(drawn, app, docname)
