@@ -1,5 +1,6 @@
 """Slices, directions and convexity, held to closed forms and to independent computations."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -512,6 +513,9 @@ def test_what_diverged_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"one that diverged: .*; lower its lr"):
         principal_directions(run)
+    halted = dataclasses.replace(pr.run(pr.SGD(lr=1e-3), valley, 3), stopped="a slot overflowed")
+    with pytest.raises(ValueError, match="diverged: a slot overflowed"):
+        principal_directions(halted)
     with pytest.raises(ValueError, match=r"nan or inf in row 1 of 2; of a run that diverged"):
         plane.project({"x": np.array([[1.0, 1.0], [np.inf, 1.0]])})
     with pytest.raises(ValueError, match="cut needs finite parameters of rosenbrock"):
