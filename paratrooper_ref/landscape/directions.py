@@ -332,10 +332,10 @@ def check_count(who: str, problem: Problem, count: object) -> None:
     """Refuse more directions than there are parameters."""
     wanted = integer(who, "count", count, 1)
     if wanted > problem.size:
+        fix = "cut it along one direction" if problem.size == 1 else f"take count={problem.size}"
         msg = (
             f"{who} needs as many parameters as directions, got {problem.name} with "
-            f"{problem.size} and count={wanted}; a problem with one parameter has no plane: "
-            "cut it along one direction"
+            f"{problem.size} and count={wanted}; {fix}"
         )
         raise ValueError(msg)
 
