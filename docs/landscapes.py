@@ -317,7 +317,7 @@ HOW = """## What it does not say
 {table}
 - A net matched at the loss of its twin is on its way, not at rest: its own gradient counts against
   it. Which of the two that is, the table of losses says.
-- One radius: 100 % of each row. Nearer to a minimum everything is convex.
+- One radius: 100 % of each row. The nearer to a minimum, the more convex a slice looks.
 - The numbers are those of one machine: tanh and L-BFGS round differently elsewhere, and a path of
   500 iterations does not forget it. The intervals are what to compare.
 

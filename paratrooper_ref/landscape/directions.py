@@ -10,7 +10,8 @@ Both remove a rescaling of whole layers (W_1 c, W_2 / c) exactly; neither remove
 single units.  Directions are not made orthogonal: what is projected is projected by least squares.
 
 Source   Li, Xu, Taylor, Studer and Goldstein, arXiv:1712.09913, and their code; for the shares of
-         a random walk Antognini and Sohl-Dickstein, arXiv:1806.08805.
+         a random walk Antognini and Sohl-Dickstein, arXiv:1806.08805; for what random slices
+         miss Boettcher and Wheeler, arXiv:2208.13219.
 """
 
 from __future__ import annotations
