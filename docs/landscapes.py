@@ -351,6 +351,7 @@ def page(found: Records) -> str:
                 for row in null
             ],
         ),
+        "![A linear net, and its twin normalised in two ways](figures/landscape-null.png)\n",
         SAME.format(apart=f"{apart:.0e}"),
         SYMMETRIES,
         table(
@@ -512,23 +513,37 @@ def figures(found: Records) -> None:
         several[0].legend(loc="upper left")
         figure.savefig(FIGURES / "landscape-depth.png")
 
+        plain, skip = (problems.linear_net(depth=4, skip=kind) for kind in ("none", "layer"))
+        beside("landscape-null.png", (plain, plain.minimizers[0]), (skip, skip.minimizers[0]))
         runs = pair(8, 0)
         level = max(float(run.losses.min()) for run in runs)
-        figure, several = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
-        names = ("plain, by W", "skip, by W", "skip, by I + W")
-        slices = []
-        for run, added in ((runs[0], False), (runs[1], False), (runs[1], True)):
-            center = run.at(level)
-            assert center is not None
-            reference = identity_added(center) if added else None
-            directions = random_directions(run.problem, center, reference=reference)
-            slices.append(cut(run.problem, center, directions, points=81))
-        top = max(float(s.losses.max()) for s in slices)
-        low = min(float(s.losses.min()) for s in slices)
-        for ax, name, plane in zip(several, names, slices, strict=True):
-            plots.slice_map(plane, ax, limits=(low, top), bar=ax is several[-1])
-            ax.set_title(name)
-        figure.savefig(FIGURES / "landscape-slices.png")
+        centers = [run.at(level) for run in runs]
+        beside("landscape-slices.png", *zip((run.problem for run in runs), centers, strict=True))
+
+
+def beside(name: str, plain: tuple[Problem, Any], skip: tuple[Problem, Any]) -> None:
+    """Draw a slice of a plain net and two of its twin, on one scale."""
+    import matplotlib.pyplot as plt
+
+    from paratrooper_ref import plots
+
+    slices = {}
+    for title, (problem, center), reference in (
+        ("plain, by W", plain, None),
+        ("skip, by W", skip, None),
+        ("skip, by I + W", skip, identity_added(skip[1])),
+    ):
+        directions = random_directions(problem, center, reference=reference)
+        slices[title] = cut(problem, center, directions, points=81)
+    limits = (
+        min(float(s.losses.min()) for s in slices.values()),
+        max(float(s.losses.max()) for s in slices.values()),
+    )
+    figure, several = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
+    for ax, (title, plane) in zip(several, slices.items(), strict=True):
+        plots.slice_map(plane, ax, limits=limits, bar=ax is several[-1])
+        ax.set_title(title)
+    figure.savefig(FIGURES / name)
 
 
 # --- the command --------------------------------------------------------------------------------
