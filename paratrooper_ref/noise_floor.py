@@ -209,7 +209,8 @@ class Recursion:
         *lead, d, _ = self.transition.shape
         stable = self.stable[..., None, None]
         f = np.where(stable, self.transition, 0.0)
-        kron = np.einsum("...ij,...kl->...ikjl", f, f).reshape(*lead, d * d, d * d)
+        pairs = f[..., :, None, :, None] * f[..., None, :, None, :]
+        kron = pairs.reshape(*lead, d * d, d * d)
         flat = np.broadcast_to(self.noise, f.shape).reshape(*lead, d * d, 1)
         solved = np.linalg.solve(np.eye(d * d) - kron, flat).reshape(f.shape)
         return np.where(stable, solved, np.inf)

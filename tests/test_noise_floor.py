@@ -92,7 +92,8 @@ def test_the_recursion_is_exact_for_every_sequence_of_two_point_noise(
 def test_the_recursion_is_exact_against_fractions() -> None:
     """Lookahead of dampened momentum, written out once more, over all noise of five steps."""
     a, s, gap = Fraction(3, 4), Fraction(1, 2), Fraction(2)
-    lr, mu, tau, alpha, k, steps = Fraction(1, 4), Fraction(1, 2), Fraction(1, 8), Fraction(1, 4), 2, 5
+    lr, mu, tau, alpha = Fraction(1, 4), Fraction(1, 2), Fraction(1, 8), Fraction(1, 4)
+    k, steps = 2, 5
     ends = []
     for signs in product((-1, 1), repeat=steps):
         x = slow = gap
@@ -325,6 +326,65 @@ def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
     assert_allclose(lowest, [np.nan, 1.0, 4.0, 5.0, np.nan])
 
 
+# ---------------------------------------------------------------------------------------- figures
+
+
+def test_figures_draw_on_the_axes_they_are_given() -> None:
+    """So that they can be composed; without Axes they make their own."""
+    look = pr.Lookahead(inner=pr.SGD(lr=0.5), k=5)
+    line = (np.array([0.1, 1.0]), np.array([2.0, 1.0]))
+    draws: list[Callable[[Any], Any]] = [
+        lambda ax: plots.expected_losses({"SGD": line}, ax),
+        lambda ax: plots.variance_ratio(ax, k=5),
+        lambda ax: plots.saw_tooth(look, MODES, ax),
+        lambda ax: plots.largest_rates(ax),
+    ]
+
+    for draw in draws:
+        _, ax = plt.subplots()
+        assert draw(ax) is ax
+        assert draw(None) is not ax
+
+
+def test_figures_show_the_numbers_of_the_recursion() -> None:
+    """The saw-tooth's phases and levels, the ratio at a rate of 1, the limit at α = 1/2."""
+    sgd = pr.SGD(lr=0.5)
+    look = pr.Lookahead(inner=sgd, k=5, alpha=0.5)
+
+    drawn = plots.saw_tooth(look, MODES).lines
+    teeth = {line.get_label(): np.asarray(line.get_xydata())[:, 1] for line in drawn}
+    ratio = np.asarray(plots.variance_ratio(k=5, alphas=(0.5,)).lines[0].get_xydata())
+    limits = np.asarray(plots.largest_rates(periods=(5,)).lines[0].get_xydata())
+
+    phases = [steady(look, MODES, phase=j).excess() for j in (0, 1, 2, 3, 4)]
+    assert_allclose(teeth["weights after each step"], phases * 3 + phases[:1])
+    assert_allclose(teeth["slow weights"], phases[0])
+    assert_allclose(teeth["SGD alone"], steady(sgd, MODES).excess())
+    assert_allclose(np.interp(1.0, ratio[:, 0], ratio[:, 1]), 1 / 3)
+    assert_allclose(limits[:, 1], [nf.largest_rate(1.0, k=5, alpha=x) for x in limits[:, 0]])
+
+
+def test_dots_and_faint_curves_are_drawn_where_they_are_given() -> None:
+    """A dot with its interval, a curve without a name in the legend."""
+    one = nf.curve(pr.SGD(), MODES, [0.1, 0.5, 1.0], 50)
+    line = (one.floors, one.losses)
+
+    dot = (one.floors[1:2], 2 * one.losses[1:2], np.array([0.1]))
+
+    ax = plots.expected_losses({"SGD": line}, faint=[one], dots={"SGD": dot})
+    beside = plots.expected_losses({"SGD": line}, faint=[one], dots={"SGD": dot}, relative="SGD")
+
+    drawn = [np.asarray(each.get_xydata()) for each in ax.lines]
+    assert_allclose(drawn[0], drawn[1])
+    assert any(each.tolist() == np.transpose(dot[:2]).tolist() for each in drawn)
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["SGD", "the floor itself"]
+    heights = [np.asarray(each.get_xydata())[:, 1] for each in beside.lines]
+    assert_allclose([*heights[0], *heights[1]], 1)
+    assert any(each.shape == (1,) and abs(each - 2) < 1e-12 for each in heights)
+
+
 # --------------------------------------------------------------------------------------- refusals
 
 
@@ -348,6 +408,12 @@ def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
         (lambda: after(pr.SGD(), MODES, 3, average=0.9), TypeError, "or None, got 0.9"),  # type: ignore[arg-type]
         (lambda: after(pr.SGD(), MODES, 3).of("slow"), ValueError, "theta, u, got name='slow'"),
         (lambda: steady(pr.SGD(), MODES, phase=1), ValueError, r"phase in \[0, 1\), got phase=1"),
+        (
+            lambda: plots.expected_losses({}, relative="SGD"),
+            ValueError,
+            r"relative among \[\], got relative='SGD'",
+        ),
+        (lambda: plots.saw_tooth(pr.SGD(), MODES), ValueError, "saw_tooth needs a Lookahead, got"),
         (lambda: nf.largest_rate(1.0, k=0), ValueError, "integer k >= 1"),
         (lambda: nf.largest_rate(1.0, k=5, alpha=0.0), ValueError, r"alpha in \(0, 1\]"),
     ],

@@ -5,6 +5,12 @@ A function that draws one thing draws on the Axes it is given (or on new ones) a
 optimizer keeps its own everywhere.
 """
 
+from paratrooper_ref.plots.noise import (
+    expected_losses,
+    largest_rates,
+    saw_tooth,
+    variance_ratio,
+)
 from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
 from paratrooper_ref.plots.runs import line, losses, sweep, trust
@@ -19,12 +25,16 @@ __all__ = [
     "Look",
     "contour",
     "curves",
+    "expected_losses",
+    "largest_rates",
     "line",
     "look",
     "losses",
     "overview",
     "path",
+    "saw_tooth",
     "scalar_curves",
     "sweep",
     "trust",
+    "variance_ratio",
 ]
