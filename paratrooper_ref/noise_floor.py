@@ -382,7 +382,7 @@ class _Method:
         if not isinstance(given, EMA | Tail | None):
             msg = f"{who} needs an average EMA(decay=...), Tail(last=...) or None, got {average!r}"
             raise TypeError(msg)
-        hyper = optimizer.hyper("x")
+        hyper = optimizer.hyper("x")  # the one layer of the noisy quadratic
         if hyper["weight_decay"]:
             msg = (
                 f"{who} needs weight_decay=0 (decay pulls to 0, not to the minimizer), "

@@ -142,7 +142,16 @@ def test_runs_on_the_noisy_quadratic_have_these_moments(
         losses = run.losses[-1] - problem.minimum
         error = stats.norm.ppf(1 - 5e-5) * moments.spread() / np.sqrt(rows)
         assert abs(losses.mean() - moments.excess()) < error
-        assert_allclose(losses.std(ddof=1), moments.spread(), rtol=0.25)
+
+
+def test_the_spread_is_that_of_noncentral_chi_squares() -> None:
+    """A Gaussian squared over its variance V is one, of noncentrality E² / V."""
+    moments = after(pr.SGD(lr=0.3), MODES, 7)
+    mean, variance = moments.of()
+
+    terms = stats.ncx2.var(1, mean**2 / variance) * (MODES.curvature * variance / 2) ** 2
+
+    assert_allclose(moments.spread(), np.sqrt(terms.sum()), rtol=1e-12)
 
 
 def test_long_runs_have_the_closed_form_of_their_powers() -> None:
@@ -158,6 +167,15 @@ def test_long_runs_have_the_closed_form_of_their_powers() -> None:
     assert_allclose(plain, [[r**203], [(1 - r**406) * v]], rtol=1e-12)
     v = nf.lookahead_variance(a, q, lr, k=k, alpha=alpha)
     assert_allclose(slow, [[factor**40], [(1 - factor**80) * v]], rtol=1e-12)
+
+
+def test_what_the_layer_has_of_its_own_counts() -> None:
+    """The noisy quadratic has one layer, x."""
+    own = pr.SGD(lr=0.1).for_layers({"x": {"lr": 0.3, "momentum": 0.5}})
+
+    found = after(own, MODES, 9).excess()
+
+    assert_allclose(found, after(pr.SGD(lr=0.3, momentum=0.5), MODES, 9).excess(), rtol=1e-14)
 
 
 def test_an_array_of_rates_gives_what_each_rate_gives() -> None:
@@ -313,6 +331,16 @@ def test_lookahead_lowers_the_expected_loss_at_a_matched_floor() -> None:
     assert np.nanmin([each.losses for each in means]) < 0.8 * look.min()
 
 
+def test_a_curve_takes_both_losses_at_the_same_phase_of_a_cycle() -> None:
+    """Two steps after a synchronisation, where the fast weights are noisier."""
+    look, rates = pr.Lookahead(inner=pr.SGD(), k=5), np.array([0.1, 0.4])
+
+    found = nf.curve(look, MODES, rates, 4002)
+
+    assert_allclose(found.floors, steady(look, MODES, lr=rates, phase=2).excess())
+    assert_allclose(found.losses, found.floors, rtol=1e-6)
+
+
 def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
     """Between two points a curve is straight in the logarithms."""
     floors = np.array([0.5, 1.0, 2.0, 4.0, 8.0])
@@ -382,7 +410,9 @@ def test_dots_and_faint_curves_are_drawn_where_they_are_given() -> None:
     assert [text.get_text() for text in legend.get_texts()] == ["SGD", "the floor itself"]
     heights = [np.asarray(each.get_xydata())[:, 1] for each in beside.lines]
     assert_allclose([*heights[0], *heights[1]], 1)
-    assert any(each.shape == (1,) and abs(each - 2) < 1e-12 for each in heights)
+    assert any(each.shape == (1,) and abs(each[0] - 2) < 1e-12 for each in heights)
+    (bar,) = (each for each in beside.collections if len(each.get_paths()) == 1)
+    assert_allclose(np.ptp(bar.get_paths()[0].vertices[:, 1]), 0.2 / one.losses[1])
 
 
 # --------------------------------------------------------------------------------------- refusals
