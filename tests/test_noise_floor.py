@@ -412,7 +412,8 @@ def test_dots_and_faint_curves_are_drawn_where_they_are_given() -> None:
     assert_allclose([*heights[0], *heights[1]], 1)
     assert any(each.shape == (1,) and abs(each[0] - 2) < 1e-12 for each in heights)
     (bar,) = (each for each in beside.collections if len(each.get_paths()) == 1)
-    assert_allclose(np.ptp(bar.get_paths()[0].vertices[:, 1]), 0.2 / one.losses[1])
+    ends = np.asarray(bar.get_paths()[0].vertices)
+    assert_allclose(np.ptp(ends[:, 1]), 0.2 / one.losses[1])
 
 
 # --------------------------------------------------------------------------------------- refusals
