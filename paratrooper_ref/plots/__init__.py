@@ -12,6 +12,11 @@ from paratrooper_ref.plots.landscapes import (
     slice_lines,
     slice_map,
     slice_surface,
+from paratrooper_ref.plots.noise import (
+    expected_losses,
+    largest_rates,
+    saw_tooth,
+    variance_ratio,
 )
 from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
@@ -28,6 +33,8 @@ __all__ = [
     "against_depth",
     "contour",
     "curves",
+    "expected_losses",
+    "largest_rates",
     "line",
     "look",
     "losses",
@@ -35,10 +42,12 @@ __all__ = [
     "path",
     "principal_shares",
     "ratio_map",
+    "saw_tooth",
     "scalar_curves",
     "slice_lines",
     "slice_map",
     "slice_surface",
     "sweep",
     "trust",
+    "variance_ratio",
 ]
