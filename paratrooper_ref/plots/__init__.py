@@ -12,6 +12,7 @@ from paratrooper_ref.plots.landscapes import (
     slice_lines,
     slice_map,
     slice_surface,
+)
 from paratrooper_ref.plots.noise import (
     expected_losses,
     largest_rates,
