@@ -1,29 +1,44 @@
 """Figures: a trajectory, a problem or a slice in, matplotlib Axes out.
 
 A function that draws one thing draws on the Axes it is given (or on new ones) and returns them;
-`overview` composes them.  The colours are distinguishable without red and green, and each
-optimizer keeps its own everywhere.
+`overview` composes them, and `animate` sets them in motion.  The colours are distinguishable
+without red and green, and each optimizer keeps its own everywhere.
 """
 
+from paratrooper_ref.plots.basins import Basins, attraction, basins
+from paratrooper_ref.plots.heat import Margins, margins
+from paratrooper_ref.plots.motion import FILMS, animate, film_writer, save_animation
 from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
-from paratrooper_ref.plots.runs import line, losses, sweep, trust
+from paratrooper_ref.plots.runs import line, losses, trust
 from paratrooper_ref.plots.scalars import curves, scalar_curves
-from paratrooper_ref.plots.style import DASHED, INK, LOOKS, STYLE, Look, look
+from paratrooper_ref.plots.style import CATEGORIES, DASHED, INK, LOOKS, STYLE, Look, key, look
+from paratrooper_ref.plots.sweeps import sweep
 
 __all__ = [
+    "CATEGORIES",
     "DASHED",
+    "FILMS",
     "INK",
     "LOOKS",
     "STYLE",
+    "Basins",
     "Look",
+    "Margins",
+    "animate",
+    "attraction",
+    "basins",
     "contour",
     "curves",
+    "film_writer",
+    "key",
     "line",
     "look",
     "losses",
+    "margins",
     "overview",
     "path",
+    "save_animation",
     "scalar_curves",
     "sweep",
     "trust",

@@ -37,6 +37,10 @@ LOOKS: Final[Mapping[str, Look]] = {
     "paratrooper": Look("#111111", width=2.6, label="Paratrooper"),
 }
 INK: Final = "#2b2b2b"
+# For things that are told apart by colour and are no optimizers: minima, layers, elements.
+CATEGORIES: Final = (
+    "#0072b2", "#e69f00", "#cc79a7", "#009e73", "#56b4e9", "#8a4fa3", "#f0e442", "#8c8c8c",
+)
 STYLE: Final = {
     "font.size": 10.5,
     "axes.titlesize": 11.5,
@@ -63,16 +67,25 @@ def look(name: str) -> Look:
     return found if base == name else found._replace(label=name)
 
 
-def axes(ax: Axes | None) -> Axes:
-    """Return the Axes, or new ones."""
+def axes(ax: Axes | None, *, width: float = 6.4) -> Axes:
+    """Return the Axes, or new ones of a figure so many inches wide."""
     if ax is not None:
         return ax
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     with mpl.rc_context(STYLE):
-        new: Axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")[1]
+        new: Axes = plt.subplots(figsize=(width, 4.4), layout="constrained")[1]
     return new
+
+
+BESIDE: Final = 7.8  # the width of a plane with its key beside it
+
+
+def key(ax: Axes) -> Axes:
+    """Draw the legend of a plane beside it, where it covers no path."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize="small")
+    return ax
 
 
 def cut_above(ax: Axes, top: float) -> None:
@@ -88,7 +101,8 @@ def cut_above(ax: Axes, top: float) -> None:
 def single(who: str, trajectory: Trajectory) -> None:
     """Refuse a batch of runs."""
     if trajectory.state.batch_axes:
-        msg = f"{who} needs a single trajectory, got a batch of shape {trajectory.state.batch}"
+        shape = trajectory.state.batch
+        msg = f"{who} needs a single trajectory, got a batch of shape {shape}; run one start alone"
         raise ValueError(msg)
 
 
