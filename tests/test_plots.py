@@ -103,7 +103,8 @@ def test_no_two_things_have_one_colour() -> None:
     looks = list(plots.LOOKS.values())
 
     assert len({style.color for style in looks}) == len(looks)
-    assert len(set(plots.CATEGORIES)) == len(plots.CATEGORIES)
+    for palette in (plots.CATEGORIES, plots.AREAS):
+        assert len(set(palette)) == len(palette)
 
 
 def test_curves_pass_through_the_known_answers() -> None:

@@ -109,7 +109,7 @@ def test_basins_shows_a_colour_for_each_minimum_paler_where_it_took_longer() -> 
     np.testing.assert_array_equal(
         np.take(found.minima[:, 1], found.reached), np.sign(found.ys)[:, None] + 0 * found.xs
     )
-    for k, color in enumerate(plots.CATEGORIES[:2]):
+    for k, color in enumerate(plots.AREAS[:2]):
         pure = np.array(mpl.colors.to_rgb(color))
         cells, when = picture[found.reached == k], found.arrival[found.reached == k]
         white = ((cells - pure) / (1 - pure)).mean(axis=1)

@@ -12,10 +12,21 @@ from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
 from paratrooper_ref.plots.runs import line, losses, trust
 from paratrooper_ref.plots.scalars import curves, scalar_curves
-from paratrooper_ref.plots.style import CATEGORIES, DASHED, INK, LOOKS, STYLE, Look, key, look
+from paratrooper_ref.plots.style import (
+    AREAS,
+    CATEGORIES,
+    DASHED,
+    INK,
+    LOOKS,
+    STYLE,
+    Look,
+    key,
+    look,
+)
 from paratrooper_ref.plots.sweeps import sweep
 
 __all__ = [
+    "AREAS",
     "CATEGORIES",
     "DASHED",
     "FILMS",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from paratrooper_ref.plots.planes import critical, plane
-from paratrooper_ref.plots.style import BESIDE, CATEGORIES, INK, axes, key
+from paratrooper_ref.plots.style import AREAS, BESIDE, INK, PALEST, axes, key
 from paratrooper_ref.trajectory import run
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 ELSEWHERE: Final = "#e4e4e4"
 LOST: Final = INK
 NAMES: Final = "ABCDEFG"  # one for each colour: a map can be read without
-PALEST: Final = 0.5  # share of white in what took all the steps there were
 AT_ONCE: Final = 25  # steps recorded before they are looked at: memory for a batch of starts
 
 
@@ -172,7 +171,7 @@ def basins(found: Basins, ax: Axes | None = None) -> Axes:
     best = len(found.problem.minimizers)
     for i, (x, y) in enumerate(found.minima):
         ax.plot(
-            x, y, "*" if i < best else "o", ms=17 if i < best else 8, color=CATEGORIES[i],
+            x, y, "*" if i < best else "o", ms=17 if i < best else 8, color=AREAS[i],
             mec="white", mew=1.2, zorder=5, clip_on=False, ls="none",
             label=f"{NAMES[i]} ({x:.2f}, {y:.2f}): {_percent(found.share(i))}",
         )
@@ -220,7 +219,7 @@ def _colours(found: Basins) -> Array:
     """Return the picture: (points, points, 3)."""
     from matplotlib.colors import to_rgb
 
-    shades = np.array([to_rgb(c) for c in (*CATEGORIES[: len(found.minima)], ELSEWHERE, LOST)])
+    shades = np.array([to_rgb(c) for c in (*AREAS[: len(found.minima)], ELSEWHERE, LOST)])
     n = len(found.minima)
     which = np.where(found.reached >= 0, found.reached, np.where(found.alive, n, n + 1))
     base = shades[which]

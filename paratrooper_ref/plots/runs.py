@@ -9,7 +9,7 @@ import numpy as np
 
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.plots.spread import MIDDLE_NAME, band
-from paratrooper_ref.plots.style import CATEGORIES, DASHED, INK, axes, cut_above, look
+from paratrooper_ref.plots.style import DASHED, INK, axes, category, cut_above, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,21 +117,19 @@ def line(
     about = (TAGS | MODEL_TAGS)[tag]
     ax = axes(ax)
     t, (_, runs, elements) = trajectory.t, values.shape
+    own: dict[str, Any] = {"color": look(trajectory.optimizer.algorithm).color}
     if elements <= APART:
         shape = trajectory.problem.layers.get(layer, ()) if about.extent == "element" else ()
         for i, place in enumerate(np.ndindex(shape)):
             name = f"{layer}[{', '.join(map(str, place))}]" if place else layer
-            color = CATEGORIES[i] if elements > 1 else look(trajectory.optimizer.algorithm).color
+            style = category(i) if elements > 1 else own
             if runs > 1:
-                band(ax, t, values[:, :, i], color=color, lw=1.8, label=name)
+                band(ax, t, values[:, :, i], lw=1.8, label=name, **style)
             else:
-                ax.plot(t, values[:, 0, i], color=color, lw=1.8, label=name)
+                ax.plot(t, values[:, 0, i], lw=1.8, label=name, **style)
     else:
-        color = look(trajectory.optimizer.algorithm).color
-        band(
-            ax, t, values.reshape(len(t), -1), color=color, lw=1.8,
-            label=f"{elements} elements of {layer}",
-        )
+        name = f"{elements} elements of {layer}"
+        band(ax, t, values.reshape(len(t), -1), lw=1.8, label=name, **own)
     if elements > 1:
         ax.legend()
     spread = f" ({MIDDLE_NAME})" if runs > 1 or elements > APART else ""
@@ -182,22 +180,18 @@ def trust(trajectory: Trajectory, ax: Axes | None = None) -> Axes:
     t = trajectory.t
     caps: dict[bytes, tuple[list[str], Array]] = {}
     for i, name in enumerate(layers):
-        color = CATEGORIES[i % len(CATEGORIES)]
-        style: dict[str, Any] = {
-            "lw": 1.8, "label": f"T, layer {name}", "zorder": 3,
-            "ls": "-" if i < len(CATEGORIES) else DASHED,
-        }
+        style = category(i) | {"lw": 1.8, "label": f"T, layer {name}", "zorder": 3}
         ratio = _recorded(trajectory, "trust_ratio", name)[0][:, :, 0]
         if ratio.shape[1] > 1:
-            band(ax, t, ratio, color=color, **style)
+            band(ax, t, ratio, **style)
         else:
-            ax.plot(t, ratio[:, 0], color=color, **style)
+            ax.plot(t, ratio[:, 0], **style)
         if "cap" in trajectory.lines[name]:
             cap = _recorded(trajectory, "cap", name)[0][:, 0, 0]
             caps.setdefault(cap.tobytes(), ([], cap))[0].append(name)
     for names, cap in caps.values():
         own = "" if len(caps) == 1 else f", layer {', '.join(names)}"
-        color = INK if len(caps) == 1 else CATEGORIES[layers.index(names[0]) % len(CATEGORIES)]
+        color = INK if len(caps) == 1 else category(layers.index(names[0]))["color"]
         ax.plot(t, cap, color=color, lw=1.3, ls=DASHED, label=f"ceiling R{own}")
     spread = f" ({MIDDLE_NAME})" if trajectory.state.batch_axes else ""
     ax.set(yscale="log", xlabel="step", ylabel=f"trust ratio{spread}")

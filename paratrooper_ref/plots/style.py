@@ -37,10 +37,12 @@ LOOKS: Final[Mapping[str, Look]] = {
     "paratrooper": Look("#111111", width=2.6, label="Paratrooper"),
 }
 INK: Final = "#2b2b2b"
-# For things that are told apart by colour and are no optimizers: minima, layers, elements.
-CATEGORIES: Final = (
-    "#0072b2", "#e69f00", "#cc79a7", "#009e73", "#56b4e9", "#8a4fa3", "#f0e442", "#8c8c8c",
-)
+# For lines that are no optimizers: layers, elements.  What comes after them is dashed.
+CATEGORIES: Final = ("#0072b2", "#e69f00", "#7a3b00", "#56b4e9", "#4b2161", "#009e73")
+# For areas, which are paler in places: chosen so that, paled by up to PALEST of white, any two
+# are as far apart as can be, to those who do not see red or green too.
+AREAS: Final = ("#003f6b", "#e69f00", "#56b4e9", "#7a3b00", "#f5ec7a", "#00563f", "#b08a3c")
+PALEST: Final = 0.4
 STYLE: Final = {
     "font.size": 10.5,
     "axes.titlesize": 11.5,
@@ -65,6 +67,11 @@ def look(name: str) -> Look:
     base = name.partition("(")[0]
     found = LOOKS.get(base, Look("#444444", label=name))
     return found if base == name else found._replace(label=name)
+
+
+def category(i: int) -> dict[str, Any]:
+    """Return how the i-th of several lines is drawn."""
+    return {"color": CATEGORIES[i % len(CATEGORIES)], "ls": DASHED if i >= len(CATEGORIES) else "-"}
 
 
 def axes(ax: Axes | None, *, width: float = 6.4) -> Axes:
