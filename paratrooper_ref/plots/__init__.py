@@ -5,6 +5,14 @@ A function that draws one thing draws on the Axes it is given (or on new ones) a
 optimizer keeps its own everywhere.
 """
 
+from paratrooper_ref.plots.landscapes import (
+    against_depth,
+    principal_shares,
+    ratio_map,
+    slice_lines,
+    slice_map,
+    slice_surface,
+)
 from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
 from paratrooper_ref.plots.runs import line, losses, sweep, trust
@@ -17,6 +25,7 @@ __all__ = [
     "LOOKS",
     "STYLE",
     "Look",
+    "against_depth",
     "contour",
     "curves",
     "line",
@@ -24,7 +33,12 @@ __all__ = [
     "losses",
     "overview",
     "path",
+    "principal_shares",
+    "ratio_map",
     "scalar_curves",
+    "slice_lines",
+    "slice_map",
+    "slice_surface",
     "sweep",
     "trust",
 ]
