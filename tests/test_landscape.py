@@ -1,5 +1,6 @@
 """Slices, directions and convexity, held to closed forms and to independent computations."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,13 +30,13 @@ EYE = np.eye(3)
 BOOTH = {"x": np.array([1.0, 3.0])}
 
 
-def bowl(*curvatures: float) -> Problem:
-    """Return half the sum of a_i x_i^2, whatever the signs, without a Hessian of its own."""
+def bowl(*curvatures: float, least: float = 0.0) -> Problem:
+    """Return least + half the sum of a_i x_i^2, of any signs, without a Hessian of its own."""
     a = np.array(curvatures)
     return Problem(
         name="bowl",
         layers={"x": a.shape},
-        value=lambda p: np.sum(a * p["x"] * p["x"], axis=1) / 2,
+        value=lambda p: least + np.sum(a * p["x"] * p["x"], axis=1) / 2,
         slope=lambda p: {"x": a * p["x"]},
         starts=({"x": np.ones(len(a))},),
         source="ours",
@@ -303,6 +304,26 @@ def test_a_convex_loss_violates_nothing_and_a_concave_one_everything() -> None:
         assert found.indefinite == 0
 
 
+def test_what_rounding_explains_is_no_violation() -> None:
+    """(u x)^2 / 2 is convex and flat across u, where its Hessian has eigenvalues of either sign."""
+    u = np.sqrt([2.0, 3.0, 5.0, 7.0, 11.0])
+    gutter = dataclasses.replace(
+        bowl(1.0, 1.0, 1.0, 1.0, 1.0),
+        value=lambda p: (p["x"] @ u) ** 2 / 2,
+        slope=lambda p: {"x": (p["x"] @ u)[:, None] * u},
+    )
+    across = np.array([u[1], -u[0], 0, 0, 0]), np.array([0, 0, u[3], -u[2], 0])
+    plane = cut(gutter, {"x": np.ones(5)}, [{"x": d} for d in across], points=5)
+
+    found = convexity(plane, chords=300, minimum=0.0)
+
+    assert found.ratio is not None
+    assert not found.ratio.any()
+    assert (found.slice_curvature, found.midpoint) == (0, 0)
+    assert np.linalg.eigvalsh(np.outer(u, u))[0] < 0  # so that the test can fail
+    assert np.ptp(plane.losses) > 0
+
+
 def test_eigenvalues_of_a_quadratic_are_its_curvatures() -> None:
     """Of -1, 2, 4: ratio 1/4, negative mass 1/7, lowest over highest -1/4, everywhere."""
     plane = cut(bowl(-1.0, 2.0, 4.0), {"x": np.ones(3)}, basis(3, 1, 2), points=3)
@@ -325,6 +346,15 @@ def test_a_saddle_shows_in_a_slice_that_holds_its_axis() -> None:
 
     assert (saddle.slice_curvature, saddle.indefinite) == (1, 1)
     assert (hill.slice_curvature, hill.indefinite) == (1, 0)
+
+
+def test_signs_do_not_depend_on_the_length_of_directions() -> None:
+    """A direction of 1e-9 beside one of 1 curves down as much as one of 1: Sylvester's law."""
+    short = [{"x": np.array([1.0, 0.0])}, {"x": np.array([1e-9, 1e-9])}]
+
+    found = convexity(cut(bowl(4.0, -1.0), BOOTH, short, points=3), chords=10, spectra=False)
+
+    assert (found.slice_curvature, found.indefinite) == (1, 1)
 
 
 def test_measures_of_a_double_well_are_its_closed_forms() -> None:
@@ -368,7 +398,9 @@ def test_the_pl_constant_of_a_quadratic_is_its_least_curvature() -> None:
     unequal = convexity(cut(bowl(1.0, 5.0), {"x": [0.0, 0.0]}, plane, points=3), minimum=0.0)
     unknown = convexity(cut(bowl(1.0, 5.0), BOOTH, plane, points=3))
 
+    raised = convexity(cut(bowl(3.0, 3.0, least=8.0), BOOTH, plane, points=3), minimum=8.0)
     assert equal.pl == pytest.approx(3, rel=1e-12)
+    assert raised.pl == pytest.approx(3, rel=1e-9)
     assert 1 <= unequal.pl < 1.001
     assert np.isnan(unknown.pl)
 
@@ -411,6 +443,27 @@ def test_slice_curvature_agrees_with_differences_of_the_loss() -> None:
 
     assert 0 < np.mean(down) < 1
     assert convexity(plane, chords=10).slice_curvature == np.mean(down)
+
+
+def test_slice_curvature_of_a_net_is_that_of_its_hessian_projected() -> None:
+    """D H D' at every grid point, from the problem's own Hessian there; and of both signs."""
+    net = problems.tanh_net()
+    plane = cut(net, net.starts[0], random_directions(net, net.starts[0]), points=(5, 4))
+
+    down, saddle = [], []
+    for coordinates in plane.grid.reshape(-1, 2):
+        within = plane.basis @ net.hessian(plane.at(coordinates)) @ plane.basis.T
+        low, high = np.linalg.eigvalsh(within)
+        down.append(low < 0)
+        saddle.append(low < 0 < high)
+
+    found = convexity(plane, chords=10)
+    assert 0 < np.mean(down) < 1
+    assert found.slice_curvature == np.mean(down)
+    assert found.indefinite == np.mean(saddle)
+    assert found.lowest is not None
+    corner = np.linalg.eigvalsh(net.hessian(plane.at(plane.grid[4, 0])))
+    assert found.lowest[4, 0] == pytest.approx(corner[0], rel=1e-9)
 
 
 # --- the null test ------------------------------------------------------------------------------
@@ -475,7 +528,7 @@ def test_a_problem_with_one_parameter_has_lines_and_no_planes() -> None:
     one = bowl(2.0)
     x = {"x": np.ones(1)}
 
-    with pytest.raises(ValueError, match=r"with 1 and count=2; .* no plane: cut it along one"):
+    with pytest.raises(ValueError, match="bowl with 1 and count=2; cut it along one"):
         random_directions(one, x, normalise="none")
     with pytest.raises(ValueError, match="for a plane, got bowl with one; give one direction"):
         cut(one, x, [x, x])
@@ -512,6 +565,9 @@ def test_what_diverged_is_refused() -> None:
 
     with pytest.raises(ValueError, match=r"one that diverged: .*; lower its lr"):
         principal_directions(run)
+    halted = dataclasses.replace(pr.run(pr.SGD(lr=1e-3), valley, 3), stopped="a slot overflowed")
+    with pytest.raises(ValueError, match="diverged: a slot overflowed"):
+        principal_directions(halted)
     with pytest.raises(ValueError, match=r"nan or inf in row 1 of 2; of a run that diverged"):
         plane.project({"x": np.array([[1.0, 1.0], [np.inf, 1.0]])})
     with pytest.raises(ValueError, match="cut needs finite parameters of rosenbrock"):
@@ -579,6 +635,7 @@ def test_arguments_are_named() -> None:
     for call, why in (
         (lambda: random_directions(net, center, normalise="rows"), "normalise to be one of"),  # type: ignore[arg-type]
         (lambda: random_directions(net, center, vectors="unit"), "vectors to be one of"),  # type: ignore[arg-type]
+        (lambda: random_directions(net, center, count=51), "with 50 and count=51; take count=50"),
         (lambda: random_directions(net, center, count=0), r"count in \[1"),
         (lambda: random_directions(net, {"x": 1.0}), "exactly the layers"),
         (lambda: cut(net, center, []), "one or two directions, got 0"),

@@ -20,7 +20,7 @@ A number counts as negative if rounding does not explain it: n units of roundoff
 largest eigenvalue of that Hessian, or the largest loss of that chord.
 
 Source   ratio: Li et al., arXiv:1712.09913, there unbounded; star: Nesterov and Polyak, Math.
-         Program. 108 (2006) 177-205, in the weak form that Zhou et al., arXiv:1709.08200, call
+         Program. 108 (2006) 177-205, in the weak form that Zhou et al., arXiv:1706.05681, call
          variational coherence; PL: Karimi, Nutini and Schmidt, arXiv:1608.04636.
 """
 

@@ -10,7 +10,8 @@ Both remove a rescaling of whole layers (W_1 c, W_2 / c) exactly; neither remove
 single units.  Directions are not made orthogonal: what is projected is projected by least squares.
 
 Source   Li, Xu, Taylor, Studer and Goldstein, arXiv:1712.09913, and their code; for the shares of
-         a random walk Antognini and Sohl-Dickstein, arXiv:1806.08805.
+         a random walk Antognini and Sohl-Dickstein, arXiv:1806.08805; for what random slices
+         miss Boettcher and Wheeler, arXiv:2208.13219.
 """
 
 from __future__ import annotations
@@ -332,10 +333,10 @@ def check_count(who: str, problem: Problem, count: object) -> None:
     """Refuse more directions than there are parameters."""
     wanted = integer(who, "count", count, 1)
     if wanted > problem.size:
+        fix = "cut it along one direction" if problem.size == 1 else f"take count={problem.size}"
         msg = (
             f"{who} needs as many parameters as directions, got {problem.name} with "
-            f"{problem.size} and count={wanted}; a problem with one parameter has no plane: "
-            "cut it along one direction"
+            f"{problem.size} and count={wanted}; {fix}"
         )
         raise ValueError(msg)
 

@@ -69,7 +69,7 @@ def slice_map(
         linestyles="solid", zorder=1,
     )
     if path is None:
-        ax.plot(0, 0, "+", ms=10, mew=1.6, color=INK, zorder=5)
+        ax.plot(0, 0, "P", ms=10, mew=1.0, color=INK, mec="white", zorder=5)
     else:
         (coordinates, losses, distance) = path
         shown = _spread(coordinates)
@@ -211,7 +211,7 @@ def ratio_map(
     drawn = ax.pcolormesh(
         x, y, found.ratio.T, cmap=_shades(RATIOS), vmin=0, vmax=1, shading="nearest"
     )
-    ax.plot(0, 0, "+", ms=10, mew=1.6, color=INK)
+    ax.plot(0, 0, "P", ms=10, mew=1.0, color=INK, mec="white")
     if bar:
         ax.figure.colorbar(drawn, ax=ax, label="ratio of eigenvalues; 0 is convex")
     ax.set(xlabel="along the first direction", ylabel="along the second")
@@ -279,6 +279,7 @@ def against_depth(
             yerr=(mean - low, high - mean), zorder=2,
             error_kw={"ecolor": "#777777", "elinewidth": 1.4, "capsize": 2.5, "zorder": 3},
         )
+    ax.axhline(0, color="#888888", lw=0.8, zorder=1)
     ax.set(xticks=at, xticklabels=[str(d) for d in depths], xlabel="layers")
     ax.grid(True, axis="y", lw=0.7)
     ax.set_axisbelow(True)
