@@ -47,7 +47,8 @@ DONE: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 UNHEARD: Final = 141  # what a shell says of a process that a closed pipe has ended
-PICTURES: Final = ("curves", "losses", "paths", "trust")
+PICTURES: Final = ("basins", "curves", "losses", "margins", "paths", "trust")
+REPORT: Final = "paratrooper-ref conformance report"
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
 FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"
 
@@ -156,13 +157,15 @@ def _parser() -> argparse.ArgumentParser:
         "plot",
         help="draw saved trajectories, or the source's three curves",
         description=(
-            "Draw what 'run' has saved: 'paths', 'losses', 'trust', or any line by its tag, "
-            "such as 'rho'; or 'curves', the source's b, 1/b and 1/(r b), which needs no file."
+            "Draw what 'run' has saved: 'paths' (in motion where the picture is a .gif or .mp4), "
+            "'losses', 'trust', any line by its tag, such as 'rho', or 'basins', where a grid of "
+            "other starts ends; 'margins', error over bound of what 'check --report' has saved as "
+            "JSON; or 'curves', the source's b, 1/b and 1/(r b), which needs no file."
         ),
         epilog="example: paratrooper-ref plot losses paratrooper-run/rosenbrock-*.npz",
     )
-    verb.add_argument("what", help="curves, paths, losses, trust, or the tag of a line")
-    several = "saved trajectories; several for losses and paths"
+    verb.add_argument("what", help=f"{', '.join(PICTURES)}, or the tag of a line")
+    several = "saved trajectories, several for losses and paths; a report for margins"
     verb.add_argument("file", nargs="*", type=Path, help=several)
     verb.add_argument("-o", "--out", type=Path, help="the picture, such as x.pdf (WHAT.png)")
     verb.add_argument("--layer", help="which layer of a line (default: the first)")
@@ -287,20 +290,44 @@ def _plot(args: argparse.Namespace) -> int:
             if not args.file:
                 msg = f"plot {args.what} needs files that 'run' has saved, got none"
                 raise ValueError(msg)
-            runs = [load(file) for file in args.file]
-            ax = _plotted(plots, args.what, runs, args.layer)
+            if args.what == "margins":
+                ax = plots.margins(_report(args.file))
+            else:
+                runs = [load(file) for file in args.file]
+                if args.what == "paths" and out.suffix.lower() in plots.FILMS:
+                    print(_filmed(plots, runs, out))
+                    return DONE
+                ax = _plotted(plots, args.what, runs, args.layer)
         print(_drawn(ax.figure, out))
     return DONE
 
 
+def _report(files: list[Path]) -> dict[str, Any]:
+    """Return what ``check --report`` has saved as JSON."""
+    _one_file("margins", files)
+    try:
+        found = json.loads(files[0].read_bytes())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not str(found.get("format")).startswith(REPORT):
+        msg = f"plot margins needs a report that 'check --report x.json' has saved, got {files[0]}"
+        raise ValueError(msg)
+    return found
+
+
+def _filmed(plots: ModuleType, runs: list[Trajectory], out: Path) -> Path:
+    _one_problem("paths", runs)
+    with _writable(out):
+        plots.film_writer(out)  # before the work
+        film: Path = plots.save_animation(plots.animate(_named(runs)), out)
+    return film
+
+
 def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | None) -> Any:
-    if what in ("losses", "paths") and len({run.problem.name for run in runs}) > 1:
-        found = ", ".join(dict.fromkeys(run.problem.name for run in runs))
-        msg = f"plot {what} needs runs of one problem, got {found}"
-        raise ValueError(msg)
-    if what not in ("losses", "paths") and len(runs) > 1:
-        msg = f"plot {what} needs one file, got {len(runs)}"
-        raise ValueError(msg)
+    if what in ("losses", "paths"):
+        _one_problem(what, runs)
+    else:
+        _one_file(what, runs)
     if what == "losses":
         named = _named(runs)
         ax = plots.losses(named, floor=1e-16)
@@ -312,8 +339,13 @@ def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | 
         for name, run in _named(runs).items():
             plots.path(run, ax, name=name)
         ax.set_title(runs[0].problem.name)
-        ax.legend()
-        return ax
+        return plots.key(ax)
+    if what == "basins":
+        (run,) = runs
+        steps = max(1, int(run.t[-1]))
+        return plots.basins(
+            plots.attraction(run.optimizer, run.problem, steps=steps, schedule=run.schedule)
+        )
     if what == "trust":
         return plots.trust(runs[0])
     tags = set().union(*(tags for tags in runs[0].lines.values()))
@@ -322,6 +354,19 @@ def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | 
         msg = f"plot {what} needs a run with that line, got one of {runs[0].optimizer.name}"
         raise ValueError(msg)
     return plots.line(runs[0], what, layer=layer)
+
+
+def _one_problem(what: str, runs: list[Trajectory]) -> None:
+    found = ", ".join(dict.fromkeys(run.problem.name for run in runs))
+    if ", " in found:
+        msg = f"plot {what} needs runs of one problem, got {found}"
+        raise ValueError(msg)
+
+
+def _one_file(what: str, files: Sequence[object]) -> None:
+    if len(files) != 1:
+        msg = f"plot {what} needs one file, got {len(files)}"
+        raise ValueError(msg)
 
 
 def _named(runs: list[Trajectory]) -> dict[str, Trajectory]:
@@ -490,9 +535,19 @@ def _plain(x: Any) -> Any:
 
 
 def _drawn(figure: Figure, out: Path) -> Path:
-    with replacing(out) as file:
+    with _writable(out), replacing(out) as file:
         figure.savefig(file, format=out.suffix.removeprefix(".") or "png")
     return out
+
+
+@contextmanager
+def _writable(out: Path) -> Iterator[None]:
+    """Say in a sentence where a picture cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        msg = f"a picture needs a folder to write to, got {out} ({error.strerror or error})"
+        raise ValueError(msg) from error
 
 
 @contextmanager

@@ -56,6 +56,57 @@ def test_path_and_losses_show_the_recorded_numbers(run: pr.Trajectory) -> None:
     np.testing.assert_array_equal(losses.get_ydata(), run.losses)
 
 
+def test_contour_marks_every_declared_critical_point_by_its_kind() -> None:
+    """At each mark of the camel the gradient is zero, and the Hessian has the kind's signs."""
+    problem = problems.six_hump_camel()
+
+    ax = plots.contour(problem, points=20)
+
+    kinds = {
+        "global minimum": (2, (1, 1)), "local minimum": (4, (1, 1)), "saddle": (7, (-1, 1)),
+        "maximum": (2, (-1, -1)),
+    }
+    marks = {str(line.get_label()): np.asarray(line.get_xydata()) for line in ax.lines}
+    assert list(marks) == list(kinds)
+    for kind, (count, signs) in kinds.items():
+        assert len(marks[kind]) == count
+        for point in marks[kind]:
+            assert np.abs(problem.grad({"x": point})["x"]).max() < 1e-12
+            curvature = np.linalg.eigvalsh(problem.hessian({"x": point}))
+            assert tuple(np.sign(curvature).astype(int)) == signs
+    legend = ax.get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == list(kinds)
+
+
+def test_a_path_that_diverges_is_drawn_as_far_as_it_was_near() -> None:
+    """No point is further than ten boxes away, and the end is a cross within the plane."""
+    with pytest.warns(RuntimeWarning, match="ended early"):
+        lost = pr.run(
+            pr.SGD(lr=0.03), problems.himmelblau(), 9, start={"x": np.array([4.9, -4.9])}
+        )
+
+    drawn, _, end = plots.path(lost).lines
+
+    points = np.asarray(drawn.get_xydata())
+    recorded = lost.params["x"]
+    assert lost.stopped is not None
+    assert 1 < len(points) < len(recorded)
+    np.testing.assert_array_equal(points, recorded[: len(points)])
+    assert np.abs(points).max() <= 100 < np.abs(recorded[len(points)]).max()
+    assert end.get_marker() == "X"
+    assert np.abs(np.asarray(end.get_xydata())).max() <= 5
+
+
+def test_no_two_things_have_one_colour() -> None:
+    """Each optimizer keeps its own; so does each category."""
+    looks = list(plots.LOOKS.values())
+
+    assert len({style.color for style in looks}) == len(looks)
+    for palette in (plots.CATEGORIES, plots.AREAS):
+        assert len(set(palette)) == len(palette)
+
+
 def test_curves_pass_through_the_known_answers() -> None:
     """At beta = (0.95, 0.999): b is least at t = 25, the ceiling opens at 6 and ends near 1.3."""
     b, ceiling = plots.scalar_curves(0.95, 0.999, 2000)
@@ -68,7 +119,7 @@ def test_curves_pass_through_the_known_answers() -> None:
 
 
 def test_overview_shows_each_problem_and_optimizer() -> None:
-    """A plane for the valley, losses and sweeps for both problems, one legend entry each."""
+    """A plane for the valley, losses and sweeps for both problems; one legend for them all."""
     entries = compare(
         {"sgd": pr.SGD(), "paratrooper": pr.Paratrooper()},
         [problems.rosenbrock(), problems.diabetes()],
@@ -81,7 +132,8 @@ def test_overview_shows_each_problem_and_optimizer() -> None:
     assert len(figure.axes) == 5
     assert [t for t in titles if t.startswith("rosenbrock")]
     assert "diabetes" in titles
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["SGD", "Paratrooper"]
+    named = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert named == ["SGD", "Paratrooper", "did not stay finite"]  # SGD in the valley
 
 
 def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> None:
@@ -90,8 +142,15 @@ def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> No
 
     with pytest.raises(ValueError, match="two parameters in one layer and a domain, got diabetes"):
         plots.contour(problems.diabetes())
-    with pytest.raises(ValueError, match="got 'rhoo' in 'x'"):
+    with pytest.raises(ValueError, match="got 'rhoo' in 'x'; recorded: "):
         plots.line(run, "rhoo")
+    with pytest.raises(ValueError, match=r"got 'm' in 'W'; its layers: \['x'\]"):
+        plots.line(run, "m", layer="W")
+    with pytest.raises(ValueError, match="losses needs trajectories by name, got none"):
+        plots.losses({})
+    batch = pr.run(pr.Adam(), problems.booth(), 2, start={"x": np.ones((3, 2))})
+    with pytest.raises(ValueError, match=r"got a batch of shape \(3,\); run one start alone"):
+        plots.path(batch)
     with pytest.raises(ValueError, match="trust needs a recorded trust ratio, got a run of Adam"):
         plots.trust(plain)
     with pytest.raises(ValueError, match="path needs recorded parameters, got record='loss'"):

@@ -974,6 +974,11 @@ REFUSALS: list[tuple[Any, type[Exception], str]] = [
         TypeError,
         "unnamed.loss needs its author's result to be float32 of shape (1,), got float64",
     ),
+    (
+        lambda: by_hand(slope=lambda p: {"x": 2 * p["x"].real}).hessian({"x": ONE}),
+        TypeError,
+        "unnamed.hessian needs its author's result to be complex128 of shape (2, 2), got float64",
+    ),
 ]
 
 

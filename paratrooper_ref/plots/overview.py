@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from paratrooper_ref.plots.planes import contour, has_plane, path
-from paratrooper_ref.plots.runs import losses, sweep
-from paratrooper_ref.plots.style import STYLE, look
+from paratrooper_ref.plots.runs import losses
+from paratrooper_ref.plots.style import INK, STYLE, look
+from paratrooper_ref.plots.sweeps import LOST, sweep
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +44,7 @@ def overview(entries: Sequence[Entry]) -> Figure:
             problem = group[0].best.problem
             place: Any = slice(None) if len(planes) == 1 else list(problems).index(problem.name)
             ax = figure.add_subplot(grid[place, 0])
-            contour(problem, ax)
+            contour(problem, ax, legend=False)
             for entry in group:
                 path(entry.best, ax, name=entry.name)
             ax.set_title(f"{problem.name}: the way down")
@@ -67,4 +70,8 @@ def _legend(entries: Sequence[Entry]) -> tuple[list[Any], list[str]]:
 
     looks = {entry.name: look(entry.name) for entry in entries}
     handles = [Line2D([], [], color=s.color, ls=s.dashes, lw=s.width) for s in looks.values()]
-    return handles, [s.label for s in looks.values()]
+    labels = [s.label for s in looks.values()]
+    if any(len(e.rates) > 1 and not np.isfinite(e.finals).all() for e in entries):
+        handles.append(Line2D([], [], marker="x", ls="none", ms=5, color=INK))
+        labels.append(LOST)
+    return handles, labels

@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from paratrooper_ref.plots.style import INK, axes, look, pale, single
+from paratrooper_ref.plots.style import BESIDE, INK, axes, key, look, pale, single
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from paratrooper_ref.optimizers.state import Array
     from paratrooper_ref.trajectory import Trajectory
     from problems import Problem
 
+MARKS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "global minimum": {
+        "marker": "*", "ms": 17, "color": "#ffd23f", "mec": INK, "zorder": 6, "clip_on": False,
+    },
+    "local minimum": {"marker": "o", "ms": 6.5, "color": "white", "mec": INK, "zorder": 3},
+    "saddle": {"marker": "x", "ms": 7, "color": INK, "mew": 1.8, "zorder": 3},
+    "maximum": {"marker": "^", "ms": 7, "color": INK, "mec": "white", "zorder": 3},
+}
+FAR: Final = 10  # boxes away from the box: further than any picture shows
 
-def contour(problem: Problem, ax: Axes | None = None, *, points: int = 240) -> Axes:
+
+def contour(
+    problem: Problem, ax: Axes | None = None, *, points: int = 240, legend: bool = True
+) -> Axes:
     """Draw the level sets of a problem with two parameters, evenly spaced in the log of the loss.
 
-    Declared minimizers are stars, other critical points small marks.
+    The critical points that the problem declares (its tests verify them) are marked by their
+    kind, and the legend, beside the plane, names the kinds; `key` draws it again with what has
+    been added.
 
     Raises
     ------
     ValueError
         If the problem does not have two parameters in one layer, or declares no domain.
+
+    Examples
+    --------
+    >>> import problems
+    >>> ax = contour(problems.himmelblau(), points=20)
+    >>> ax.get_legend_handles_labels()[1]
+    ['global minimum', 'saddle', 'maximum']
     """
-    ax = axes(ax)
     layer, low, high = plane(problem)
+    ax = axes(ax, width=BESIDE)
     xs, ys = (np.linspace(low[i], high[i], points) for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     loss = np.asarray(problem.loss({layer: grid})).reshape(points, points)
@@ -38,21 +61,30 @@ def contour(problem: Problem, ax: Axes | None = None, *, points: int = 240) -> A
     ax.contour(
         xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, alpha=0.55, zorder=1
     )
-    marks = {"saddle": "x", "maximum": "^", "minimum": "o"}
-    for point in problem.critical_points:
-        x, y = np.ravel(point.params[layer])
-        ax.plot(x, y, marks[point.kind], color="#47606f", markersize=5, zorder=3)
-    for minimizer in problem.minimizers:
-        x, y = np.ravel(minimizer[layer])
-        ax.plot(
-            x, y, "*", markersize=17, color="#ffd23f", markeredgecolor=INK, zorder=6, clip_on=False
-        )
+    for kind, found in critical(problem).items():
+        x, y = np.transpose(found)
+        ax.plot(x, y, ls="none", label=kind, **MARKS[kind])
     ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x", ylabel="y")
+    if legend and problem.minimizers:
+        key(ax)
     return ax
+
+
+def critical(problem: Problem) -> dict[str, list[Array]]:
+    """Return the declared critical points of a problem with a plane, by kind."""
+    layer, _, _ = plane(problem)
+    found: dict[str, list[Array]] = {kind: [] for kind in MARKS}
+    found["global minimum"] = [np.ravel(point[layer]) for point in problem.minimizers]
+    for point in problem.critical_points:
+        kind = "local minimum" if point.kind == "minimum" else point.kind
+        found[kind].append(np.ravel(point.params[layer]))
+    return {kind: points for kind, points in found.items() if points}
 
 
 def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = None) -> Axes:
     """Draw where a run with two parameters went, from a ring to a dot.
+
+    A run that has diverged is drawn as far as it was near the plane, and ends in a cross.
 
     Raises
     ------
@@ -61,23 +93,48 @@ def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = N
     """
     from matplotlib.patheffects import Normal, Stroke
 
-    single("path", trajectory)
-    ax = axes(ax)
-    layer, _, _ = plane(trajectory.problem)
-    if layer not in trajectory.params:
-        msg = f"path needs recorded parameters, got record={trajectory.record!r}"
-        raise ValueError(msg)
+    x, y, lost = walk("path", trajectory)
+    ax = axes(ax, width=BESIDE)
     style = look(name or trajectory.optimizer.algorithm)
-    x, y = trajectory.params[layer].astype(float).T
-    halo = [Stroke(linewidth=style.width + 1.6, foreground="white", alpha=0.8), Normal()]
+    wide = style.width + 0.5  # what is legible on white needs more on a coloured plane
+    halo = [Stroke(linewidth=wide + 1.8, foreground="white", alpha=0.85), Normal()]
     on_top = 4 + (style.width > 2)
     ax.plot(
-        x, y, color=style.color, ls=style.dashes, lw=style.width, label=style.label,
+        x, y, color=style.color, ls=style.dashes, lw=wide, label=style.label,
         path_effects=halo, zorder=on_top,
     )
     ax.plot(x[0], y[0], "o", ms=8, mfc="white", mec=INK, mew=1.4, zorder=7)
-    ax.plot(x[-1], y[-1], "o", ms=6, color=style.color, mec="white", mew=0.8, zorder=on_top + 1)
+    _, low, high = plane(trajectory.problem)
+    inside = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    end = inside[-1] if lost and inside.size else -1
+    ax.plot(
+        x[end], y[end], "X" if lost else "o", ms=9 if lost else 6, color=style.color, mec="white",
+        mew=0.8, zorder=8 if lost else on_top + 1,
+    )
     return ax
+
+
+def walk(who: str, trajectory: Trajectory) -> tuple[Array, Array, bool]:
+    """Return the points of a run on a plane, as far as they are near it, and whether it was lost.
+
+    Raises
+    ------
+    ValueError
+        If the problem does not have two parameters, or the run did not record them or is a batch.
+    """
+    single(who, trajectory)
+    layer, low, high = plane(trajectory.problem)
+    if layer not in trajectory.params:
+        msg = (
+            f"{who} needs recorded parameters, got record={trajectory.record!r}; "
+            "run with record='all' or record=['theta']"
+        )
+        raise ValueError(msg)
+    points = trajectory.params[layer].astype(float)
+    away = np.abs(points - (low + high) / 2) > FAR * (high - low)
+    gone = np.flatnonzero(away.any(axis=1))
+    kept = points[: max(1, gone[0])] if gone.size else points
+    return kept[:, 0], kept[:, 1], bool(gone.size) or trajectory.stopped is not None
 
 
 def has_plane(problem: Problem) -> bool:

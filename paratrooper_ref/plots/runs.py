@@ -1,20 +1,26 @@
-"""What runs have recorded, over their steps: losses, lines, trust ratios; and sweeps of rates."""
+"""What runs have recorded, over their steps: losses, lines, trust ratios."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from paratrooper_ref.lines import TAGS
-from paratrooper_ref.plots.style import DASHED, INK, LOOKS, axes, cut_above, look, single
+from paratrooper_ref.lines import MODEL_TAGS, TAGS
+from paratrooper_ref.plots.spread import MIDDLE_NAME, band
+from paratrooper_ref.plots.style import DASHED, INK, axes, category, cut_above, look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from paratrooper_ref.comparison import Entry
+    from paratrooper_ref.optimizers.state import Array
     from paratrooper_ref.trajectory import Trajectory
+
+APART: Final = 8  # elements drawn one by one; of more, the spread
+SHOWN: Final = 20  # times the loss at the start: what is higher is beyond the top
+FAR: Final = 1e3  # times that: where a band ends that goes on
+TINY, MOST = 1e-300, 1e150  # the margins of a logarithmic axis overflow beyond
 
 
 def losses(
@@ -22,118 +28,173 @@ def losses(
 ) -> Axes:
     """Draw the loss above the problem's minimum over the steps, on a logarithmic axis.
 
-    Where a minimum is unknown the loss itself is drawn.  ``floor`` hides what is below it.
+    Where a minimum is unknown the loss itself is drawn.  ``floor`` hides what is below it.  Of a
+    batch the median is drawn, in a band from the first to the ninth decile; in it a run that has
+    diverged counts as infinitely high from there on.  A single run that has diverged ends in a
+    cross.
 
-    Raises
-    ------
-    ValueError
-        If a run is a batch.
+    Examples
+    --------
+    >>> import problems
+    >>> import paratrooper_ref as pr
+    >>> ax = losses({"sgd": pr.run(pr.SGD(lr=0.05), problems.booth(), 3)})
+    >>> ax.get_lines()[0].get_ydata().round(1).tolist()
+    [170.0, 80.1, 64.3, 52.1]
     """
+    if not trajectories:
+        msg = "losses needs trajectories by name, got none"
+        raise ValueError(msg)
     ax = axes(ax)
     known = all(trajectory.problem.minimum is not None for trajectory in trajectories.values())
-    top = 0.0
+    heights = {
+        name: _losses(trajectory) - ((trajectory.problem.minimum or 0.0) if known else 0.0)
+        for name, trajectory in trajectories.items()
+    }
+    top = SHOWN * max(float(np.median(height[0])) for height in heights.values())
     for name, trajectory in trajectories.items():
-        single("losses", trajectory)
-        base = trajectory.problem.minimum if known else 0.0
-        height = trajectory.losses.astype(float) - (base or 0.0)
-        top = max(top, float(height[0]))
-        height = np.where(height > floor, height, np.nan)
-        style = look(name)
-        ax.plot(
-            trajectory.t, height, color=style.color, ls=style.dashes, lw=style.width,
-            label=style.label, zorder=3 + (style.width > 2),
-        )
+        style, height = look(name), heights[name]
+        drawn: dict[str, Any] = {
+            "ls": style.dashes, "lw": style.width, "label": style.label,
+            "zorder": 3 + (style.width > 2),
+        }
+        if trajectory.state.batch_axes:
+            least = max(floor, TINY)
+            band(
+                ax, trajectory.t, height, color=style.color, within=(least, FAR * top), **drawn
+            )
+            continue
+        curve = np.where(height[:, 0] > floor, np.minimum(height[:, 0], MOST), np.nan)
+        ax.plot(trajectory.t, curve, color=style.color, **drawn)
+        low = np.flatnonzero(curve <= top)
+        if trajectory.stopped is not None and low.size:
+            ax.plot(
+                trajectory.t[low[-1]], curve[low[-1]], "X", ms=9, color=style.color, mec="white",
+                mew=0.8, zorder=6,
+            )
     ax.set_yscale("log")
     ax.grid(True, which="major", lw=0.7)
-    cut_above(ax, 20 * top)
-    ax.set(xlabel="step", ylabel="loss above the minimum" if known else "loss")
+    cut_above(ax, top)
+    what = "loss above the minimum" if known else "loss"
+    if any(trajectory.state.batch_axes for trajectory in trajectories.values()):
+        what += f" ({MIDDLE_NAME})"
+    ax.set(xlabel="step", ylabel=what)
     ax.margins(x=0)
     return ax
 
 
-def sweep(
-    entries: Sequence[Entry], ax: Axes | None = None, *, floor: float = 0.0
-) -> Axes:
-    """Draw the final loss of each optimizer against its learning rate; the best is a dot.
-
-    What ended far above the start is beyond the top.
-    """
-    ax = axes(ax)
-    top = 0.0
-    for entry in entries:
-        style = look(entry.name)
-        base = entry.best.problem.minimum or 0.0
-        top = max(top, float(entry.best.losses[0]) - base)
-        finals = np.array(entry.finals) - base
-        finals = np.where(np.isfinite(finals) & (finals > floor), finals, np.nan)
-        ax.plot(
-            entry.rates, finals, color=style.color, ls=style.dashes, lw=style.width,
-            label=style.label, zorder=3 + (style.width > 2),
-        )
-        best = float(entry.best.losses[-1]) - base
-        if best > floor:
-            ax.plot(entry.lr, best, "o", ms=5.5, color=style.color, mec="white", mew=0.7, zorder=6)
-    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel="final loss")
-    cut_above(ax, 20 * top)
-    ax.grid(True, which="major", lw=0.7)
-    return ax
+def _losses(trajectory: Trajectory) -> Array:
+    """Return the losses as (times, runs), infinite from where a row of a batch was lost."""
+    found = trajectory.losses.astype(float)
+    if trajectory.alive is not None:
+        found = np.where(trajectory.alive, found, np.inf)
+    return found.reshape(len(trajectory.t), -1)
 
 
 def line(
     trajectory: Trajectory, tag: str, ax: Axes | None = None, *, layer: str | None = None
 ) -> Axes:
-    """Draw a tagged line over the steps: each element, or its quartiles where there are many.
+    r"""Draw a tagged line over the steps.
+
+    A number a step or a layer is one curve, up to eight elements are one each, and more are
+    their median and a band from the first to the ninth decile.  So is a batch: each element over
+    the runs that are still finite, or elements and runs together where there are more than eight
+    elements.
 
     Raises
     ------
     ValueError
         If the run did not record the line in that layer.
+
+    Examples
+    --------
+    >>> import problems
+    >>> import paratrooper_ref as pr
+    >>> ax = line(pr.run(pr.Adam(), problems.rosenbrock(), 9), "v_hat")
+    >>> ax.get_ylabel(), [text.get_text() for text in ax.get_legend().get_texts()]
+    ('$\\hat v$', ['x[0]', 'x[1]'])
     """
+    values, layer = _recorded(trajectory, tag, layer)
+    about = (TAGS | MODEL_TAGS)[tag]
     ax = axes(ax)
-    layer = layer or next(iter(trajectory.lines), "")
-    recorded = trajectory.lines.get(layer, {})
-    if tag not in recorded:
-        msg = f"line needs a recorded line of a layer, got {tag!r} in {layer!r}: {[*recorded]}"
-        raise ValueError(msg)
-    values = recorded[tag].astype(float).reshape(len(trajectory.t), -1)
-    style = look(trajectory.optimizer.algorithm)
-    if values.shape[1] <= 8:
-        for i, column in enumerate(values.T):
-            shade = 1 - 0.7 * i / max(1, values.shape[1] - 1)
-            ax.plot(trajectory.t, column, color=style.color, alpha=shade, lw=1.5)
+    t, (_, runs, elements) = trajectory.t, values.shape
+    own: dict[str, Any] = {"color": look(trajectory.optimizer.algorithm).color}
+    if elements <= APART:
+        shape = trajectory.problem.layers.get(layer, ()) if about.extent == "element" else ()
+        for i, place in enumerate(np.ndindex(shape)):
+            name = f"{layer}[{', '.join(map(str, place))}]" if place else layer
+            style = category(i) if elements > 1 else own
+            if runs > 1:
+                band(ax, t, values[:, :, i], lw=1.8, label=name, **style)
+            else:
+                ax.plot(t, values[:, 0, i], lw=1.8, label=name, **style)
     else:
-        low, middle, high = np.nanquantile(values[1:], (0.25, 0.5, 0.75), axis=1)
-        ax.fill_between(trajectory.t[1:], low, high, color=style.color, alpha=0.25, lw=0)
-        ax.plot(trajectory.t[1:], middle, color=style.color, lw=1.5)
-    ax.set(xlabel="step", ylabel=f"${TAGS[tag].tex}$", title=f"{TAGS[tag].meaning}, {layer}")
+        name = f"{elements} elements of {layer}"
+        band(ax, t, values.reshape(len(t), -1), lw=1.8, label=name, **own)
+    if elements > 1:
+        ax.legend()
+    spread = f" ({MIDDLE_NAME})" if runs > 1 or elements > APART else ""
+    where = f", {layer}" if about.extent != "step" else ""
+    ax.set(xlabel="step", ylabel=f"${about.tex}${spread}", title=f"{about.meaning}{where}")
     ax.grid(True, lw=0.7)
     ax.margins(x=0)
     return ax
 
 
+def _recorded(trajectory: Trajectory, tag: str, layer: str | None) -> tuple[Array, str]:
+    """Return a line as (times, runs, elements), NaN where it is not finite, and its layer."""
+    if tag in MODEL_TAGS and tag in trajectory.model and layer is None:
+        layer, values, extent = "model", trajectory.model[tag], "step"
+    else:
+        by_layer = [name for name, tags in trajectory.lines.items() if tag in tags]
+        layer = layer or next(iter(by_layer or trajectory.lines), "")
+        recorded = trajectory.lines.get(layer, {})
+        if tag not in recorded:
+            if layer not in trajectory.lines:
+                known = f"its layers: {[*trajectory.lines]}"
+            else:
+                known = f"recorded: {[*recorded]}"
+            msg = f"line needs a recorded line of a layer, got {tag!r} in {layer!r}; {known}"
+            raise ValueError(msg)
+        values, extent = recorded[tag], TAGS[tag].extent
+    values = np.where(np.isfinite(values.astype(float)), values.astype(float), np.nan)
+    batch = trajectory.state.batch if values.ndim > trajectory.state.batch_axes else ()
+    runs = int(np.prod(batch, dtype=int))
+    return values.reshape(len(trajectory.t), runs, -1 if extent == "element" else 1), layer
+
+
 def trust(trajectory: Trajectory, ax: Axes | None = None) -> Axes:
     """Draw the trust ratio of each layer under its ceiling.
+
+    Of a batch the median is drawn, in a band from the first to the ninth decile.
 
     Raises
     ------
     ValueError
         If the run has no trust ratio.
     """
-    ax = axes(ax)
     layers = [name for name, tags in trajectory.lines.items() if "trust_ratio" in tags]
     if not layers:
         msg = f"trust needs a recorded trust ratio, got a run of {trajectory.optimizer.name}"
         raise ValueError(msg)
-    palette = [s.color for s in LOOKS.values() if s.width < 2]
+    ax = axes(ax)
+    t = trajectory.t
+    caps: dict[bytes, tuple[list[str], Array]] = {}
     for i, name in enumerate(layers):
-        ax.plot(
-            trajectory.t, trajectory.lines[name]["trust_ratio"].astype(float),
-            color=palette[(1 + 3 * i) % len(palette)], lw=1.8, label=f"T, layer {name}", zorder=3,
-        )
-    cap = trajectory.lines[layers[0]].get("cap")
-    if cap is not None:
-        ax.plot(trajectory.t, cap.astype(float), color=INK, lw=1.1, ls=DASHED, label="ceiling R")
-    ax.set(yscale="log", xlabel="step", ylabel="trust ratio")
+        style = category(i) | {"lw": 1.8, "label": f"T, layer {name}", "zorder": 3}
+        ratio = _recorded(trajectory, "trust_ratio", name)[0][:, :, 0]
+        if ratio.shape[1] > 1:
+            band(ax, t, ratio, **style)
+        else:
+            ax.plot(t, ratio[:, 0], **style)
+        if "cap" in trajectory.lines[name]:
+            cap = _recorded(trajectory, "cap", name)[0][:, 0, 0]
+            caps.setdefault(cap.tobytes(), ([], cap))[0].append(name)
+    for names, cap in caps.values():
+        own = "" if len(caps) == 1 else f", layer {', '.join(names)}"
+        color = INK if len(caps) == 1 else category(layers.index(names[0]))["color"]
+        ax.plot(t, cap, color=color, lw=1.3, ls=DASHED, label=f"ceiling R{own}")
+    spread = f" ({MIDDLE_NAME})" if trajectory.state.batch_axes else ""
+    ax.set(yscale="log", xlabel="step", ylabel=f"trust ratio{spread}")
     ax.grid(True, which="major", lw=0.7)
     ax.legend()
     ax.margins(x=0)

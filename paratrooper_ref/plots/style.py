@@ -37,6 +37,12 @@ LOOKS: Final[Mapping[str, Look]] = {
     "paratrooper": Look("#111111", width=2.6, label="Paratrooper"),
 }
 INK: Final = "#2b2b2b"
+# For lines that are no optimizers: layers, elements.  What comes after them is dashed.
+CATEGORIES: Final = ("#0072b2", "#e69f00", "#7a3b00", "#56b4e9", "#4b2161", "#009e73")
+# For areas, which are paler in places: chosen so that, paled by up to PALEST of white, any two
+# are as far apart as can be, to those who do not see red or green too.
+AREAS: Final = ("#003f6b", "#e69f00", "#56b4e9", "#7a3b00", "#f5ec7a", "#00563f", "#b08a3c")
+PALEST: Final = 0.4
 STYLE: Final = {
     "font.size": 10.5,
     "axes.titlesize": 11.5,
@@ -63,16 +69,30 @@ def look(name: str) -> Look:
     return found if base == name else found._replace(label=name)
 
 
-def axes(ax: Axes | None) -> Axes:
-    """Return the Axes, or new ones."""
+def category(i: int) -> dict[str, Any]:
+    """Return how the i-th of several lines is drawn."""
+    return {"color": CATEGORIES[i % len(CATEGORIES)], "ls": DASHED if i >= len(CATEGORIES) else "-"}
+
+
+def axes(ax: Axes | None, *, width: float = 6.4) -> Axes:
+    """Return the Axes, or new ones of a figure so many inches wide."""
     if ax is not None:
         return ax
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     with mpl.rc_context(STYLE):
-        new: Axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")[1]
+        new: Axes = plt.subplots(figsize=(width, 4.4), layout="constrained")[1]
     return new
+
+
+BESIDE: Final = 7.8  # the width of a plane with its key beside it
+
+
+def key(ax: Axes) -> Axes:
+    """Draw the legend of a plane beside it, where it covers no path."""
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize="small")
+    return ax
 
 
 def cut_above(ax: Axes, top: float) -> None:
@@ -88,7 +108,8 @@ def cut_above(ax: Axes, top: float) -> None:
 def single(who: str, trajectory: Trajectory) -> None:
     """Refuse a batch of runs."""
     if trajectory.state.batch_axes:
-        msg = f"{who} needs a single trajectory, got a batch of shape {trajectory.state.batch}"
+        shape = trajectory.state.batch
+        msg = f"{who} needs a single trajectory, got a batch of shape {shape}; run one start alone"
         raise ValueError(msg)
 
 

@@ -1,0 +1,591 @@
+"""Measure what skip connections do to a landscape, and write docs/landscapes.json and its page.
+
+    python docs/landscapes.py            measure all again: some four minutes of one core
+    python docs/landscapes.py --page     the page of what was measured
+    python docs/landscapes.py --figures  the figures: of what was measured, and two nets trained
+    python docs/landscapes.py --check    whether the page is what this command writes
+
+Exit status: 0 all is well, 1 the page is another.  Needs SciPy, and matplotlib for the figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import problems
+from paratrooper_ref.files import replacing
+from paratrooper_ref.landscape import convexity, cut, random_directions
+from paratrooper_ref.landscape.points import Array, Direction, flat, gradients, layered, losses
+from paratrooper_ref.progress import Bar
+from problems import Problem
+
+PAGE = Path(__file__).with_name("landscapes.md")
+DATA = PAGE.with_suffix(".json")
+FIGURES = PAGE.parent / "figures"
+
+DEPTHS = (2, 4, 6, 8, 12)
+SEEDS = range(12)
+ITERATIONS = 500  # of L-BFGS
+COMMON = 0.4  # a loss that nearly all nets reach; predicting the mean has about 1
+SLICES = 3  # for each net
+CHORDS = 400  # in each slice
+SIDE = 5  # grid points along a direction
+
+VARIANTS = {
+    "plain": "plain",
+    "skip by W": "skip, by W",
+    "skip by I + W": "skip, by I + W",
+    "skip by plain": "skip, by the plain net's W",
+}
+METRICS = {
+    "star": ("star violations", "gradients that do not point away from the center"),
+    "midpoint": ("midpoint violations", "chords with a middle above the mean of their ends"),
+    "slice_curvature": ("slice curvature", "grid points where the slice curves down"),
+    "negative_mass": ("negative mass", "of the eigenvalues of the whole Hessian"),
+    "ratio": ("eigenvalue ratio", "of the whole Hessian, the measure of the source"),
+}
+OF_SLICES, OF_HESSIANS = ("star", "midpoint", "slice_curvature"), ("negative_mass", "ratio")
+Records = Mapping[str, Any]
+
+
+# --- nets of tanh layers ------------------------------------------------------------------------
+
+
+class Descent(NamedTuple):
+    """The path of a training run, and the losses on it."""
+
+    problem: Problem
+    path: Array
+    losses: Array
+
+    def at(self, level: float) -> Direction | None:
+        """Return the first point of the path, drawn as a polygon, with that loss."""
+        low = self.losses <= level
+        if low[0] or not low.any():
+            return None
+        i = int(np.argmax(low))
+        one, two, near, far = self.path[i - 1], self.path[i], 0.0, 1.0
+        for _ in range(60):  # bisection, down to the last digit
+            middle = (near + far) / 2
+            (loss,) = losses(self.problem, (one + middle * (two - one))[None])
+            near, far = (middle, far) if loss > level else (near, middle)
+        return layered(self.problem, one + far * (two - one))
+
+
+def trained(problem: Problem) -> Descent:
+    """Return a training run by L-BFGS from the problem's start."""
+    from scipy.optimize import minimize
+
+    def both(x: Array) -> tuple[float, Array]:
+        return float(losses(problem, x[None])[0]), gradients(problem, x[None])[0]
+
+    path = [flat("trained", problem, problem.starts[0])]
+    minimize(
+        both, path[0], jac=True, method="L-BFGS-B", callback=lambda x: path.append(x.copy()),
+        options={"maxiter": ITERATIONS, "maxfun": 3 * ITERATIONS},
+    )
+    points = np.array(path)
+    return Descent(problem, points, losses(problem, points))
+
+
+def pair(depth: int, seed: int) -> tuple[Descent, Descent]:
+    """Return the training runs of a net without skips and of its twin with them."""
+    plain, skip = (
+        trained(problems.tanh_net(depth=depth, skip=skip, seed=seed)) for skip in (False, True)
+    )
+    return plain, skip
+
+
+def identity_added(center: Direction) -> Direction:
+    """Return I + W for every square layer W of the hidden ones, and the rest as it is."""
+    return {k: w + np.eye(len(w)) if k.startswith("W") else w for k, w in center.items()}
+
+
+def measured(depth: int, seed: int) -> list[Records]:
+    """Return the measurements of one pair, at the higher of their last losses and at COMMON."""
+    runs = pair(depth, seed)
+    ends = [float(run.losses.min()) for run in runs]
+    found = []
+    for matched, level in (("pair", max(ends)), ("common", COMMON)):
+        plain, skip = (run.at(level) for run in runs)
+        row: dict[str, Any] = {
+            "depth": depth, "seed": seed, "matched": matched, "level": level, "ends": ends
+        }
+        if plain is not None and skip is not None:
+            for name, (run, center, reference) in {
+                "plain": (runs[0], plain, None),
+                "skip by W": (runs[1], skip, None),
+                "skip by I + W": (runs[1], skip, identity_added(skip)),
+                "skip by plain": (runs[1], skip, plain),
+            }.items():
+                row[name] = numbers(run.problem, center, reference, matched == "pair")
+        found.append(row)
+    return found
+
+
+def numbers(
+    problem: Problem, center: Direction, reference: Direction | None, spectra: bool
+) -> dict[str, float]:
+    """Return the means over slices; those of Hessians from the first slice alone."""
+    rows: dict[str, list[float]] = {}
+    for i in range(SLICES):
+        directions = random_directions(problem, center, reference=reference, seed=i)
+        found = convexity(
+            cut(problem, center, directions, points=SIDE), chords=CHORDS, seed=i,
+            spectra=spectra and i == 0,
+        )
+        for name in (*OF_SLICES, *OF_HESSIANS):
+            value = getattr(found, name)
+            if value is not None:
+                rows.setdefault(name, []).append(float(np.mean(value)))
+    return {name: round(float(np.mean(values)), 6) for name, values in rows.items()}
+
+
+# --- linear nets --------------------------------------------------------------------------------
+
+
+def null_rows() -> list[Records]:
+    """Return, by depth and normalisation, the numbers of plain and skip nets at their minimizer."""
+    rows = []
+    for depth in (2, 4, 8):
+        plain, skip = (
+            problems.linear_net(depth=depth, skip=skip) for skip in ("none", "layer")
+        )
+        tops = []
+        for name, problem, reference in (
+            ("plain, by W", plain, None),
+            ("skip, by W", skip, None),
+            ("skip, by I + W", skip, identity_added(skip.minimizers[0])),
+        ):
+            found, slices = [], []
+            for seed in range(4):
+                center = problem.minimizers[0]
+                directions = random_directions(problem, center, reference=reference, seed=seed)
+                slices.append(cut(problem, center, directions, points=7))
+                found.append(convexity(slices[-1], chords=CHORDS, seed=seed))
+            rows.append({
+                "depth": depth, "variant": name,
+                "ratio": float(np.mean([c.ratio for c in found])),
+                "mass": float(np.mean([c.negative_mass for c in found])),
+                "curvature": float(np.mean([c.slice_curvature for c in found])),
+                "midpoint": float(np.mean([c.midpoint for c in found])),
+                "star": float(np.mean([c.star for c in found])),
+                "top": float(max(s.losses.max() for s in slices)),
+            })
+            tops.append(np.array([s.losses for s in slices]))
+        rows[-1]["apart"] = float(np.max(np.abs(tops[2] - tops[0])) / np.max(tops[0]))
+    return rows
+
+
+def invariances() -> list[Records]:
+    """Return how much a slice changes where the function does not, by normalisation."""
+    net = problems.linear_net(depth=3, width=4)
+    center = dict(net.starts[0])
+    scale = np.array([0.25, 0.5, 3.0, 5.0])
+    turn = np.linalg.qr(center["W3"])[0]
+    changes = {
+        "layers: 7 W1, W3 / 7": {"W1": 7 * center["W1"], "W3": center["W3"] / 7},
+        "layers: 8 W1, W3 / 8": {"W1": 8 * center["W1"], "W3": center["W3"] / 8},
+        "units: D W1, W2 / D": {"W1": scale[:, None] * center["W1"], "W2": center["W2"] / scale},
+        "rotation: Q W1, W2 Q'": {"W1": turn @ center["W1"], "W2": center["W2"] @ turn.T},
+    }
+    rows = []
+    for name, change in changes.items():
+        row: dict[str, Any] = {"change": name}
+        for normalise in ("filter", "layer", "none"):
+            one, two = (
+                cut(net, c, random_directions(net, c, count=1, normalise=normalise)).losses
+                for c in (center, {**center, **change})
+            )
+            row[normalise] = float(np.max(np.abs(two - one)) / np.max(one))
+        rows.append(row)
+    return rows
+
+
+# --- the page -----------------------------------------------------------------------------------
+
+
+class Interval(NamedTuple):
+    """A mean over seeds and its interval of 95 %."""
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.mean:.3f} ({self.low:.3f} to {self.high:.3f})"
+
+
+def interval(values: Sequence[float]) -> Interval:
+    """Return the mean and its interval by Student's t."""
+    from scipy.special import stdtrit
+
+    mean, n = float(np.mean(values)), len(values)
+    half = float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half)
+
+
+def column(found: Records, variant: str, metric: str, depth: int, matched: str) -> Array:
+    """Return a metric of a depth by seed, without the pairs that were not matched."""
+    return np.array([
+        row[variant][metric] for row in found["tanh"]
+        if row["depth"] == depth and row["matched"] == matched and variant in row
+    ])
+
+
+def gap(found: Records, metric: str, depth: int, variant: str, matched: str = "pair") -> Interval:
+    """Return by how much a metric of the plain net is larger, pair by pair."""
+    return interval(
+        column(found, "plain", metric, depth, matched)
+        - column(found, variant, metric, depth, matched)
+    )
+
+
+def slope(found: Records, metric: str, variant: str) -> Interval:
+    """Return the slope of that difference over the depth, fitted for each seed."""
+    gaps = np.array([
+        column(found, "plain", metric, d, "pair") - column(found, variant, metric, d, "pair")
+        for d in DEPTHS
+    ])
+    away = np.array(DEPTHS) - np.mean(DEPTHS)
+    return interval(away @ gaps / (away @ away))
+
+
+HEAD = """# Landscapes: what skip connections do to one
+
+Made by `python docs/landscapes.py`, which measures all of it again in some four minutes of one
+core. The claim, of Li et al. (arXiv:1712.09913): skip connections make the loss surface more
+convex. Each number is defined in `paratrooper_ref.landscape.convexity`; 0 is convex.
+
+A picture is no measurement: what it shows depends on how its directions are normalised. So there
+is a null test first, of nets in which a skip connection does nothing at all.
+"""
+NULL = """## The null test: linear nets
+
+A net of linear layers W with a skip connection around each is the plain net at I + W: the
+landscape is translated, and nothing else. Directions normalised by the rows of W, as in the source,
+say otherwise: the residual weights are small, so the slice is a small one, and a small piece of a
+surface looks smooth. Normalised by the rows of I + W, the numbers are those of the plain net.
+
+Width 3, white inputs, at the minimizer; means over 4 random planes of 7 x 7 points, radius 1.
+"""
+SAME = """The losses of plain and of skip by I + W differ by at most {apart} of the largest. That is
+one rounding of each weight: the plain net adds the displacement to I + W, the net with skips adds
+it to W, and then I. Where center and directions are multiples of a power of two these sums are
+exact, and then all bits are the same: `tests/test_landscape.py` holds them to that.
+"""
+SYMMETRIES = """## What normalisation removes
+
+How much a slice changes, relative to its largest loss, where weights are changed and the function
+is not (a linear net of three layers of width 4, one random direction):
+"""
+SYMMETRIES_END = """Rescaled layers change nothing, up to rounding, and by a power of two not a bit.
+Rescaled units change the picture in every normalisation: the next layer's rows mix the scaled
+columns. A rotation changes it too; normalised by layer its distribution stays, but not the one
+draw.
+"""
+TANH = """## Nets of tanh layers
+
+Pairs of nets, without and with a skip connection around each layer, of the same data and the same
+first weights: width 4, 48 samples, {seeds} seeds, depths {depths}. Both are trained by {iterations}
+iterations of L-BFGS; then each is taken where its path first has the loss that the worse of the
+two ended at, so that a pair has the same loss. {slices} random planes a net, by filter, radius 1,
+{chords} chords each, the same draws for both; the slice's Hessian at {side} x {side} points of
+each plane, the whole one at those of the first. Three normalisations of the net with skips: by its
+own W, as in the source; by I + W; and by the plain net's W, so that both are displaced by the very
+same arrays.
+
+Intervals are of 95 %, by Student's t over seeds; differences are taken pair by pair. There are
+{intervals} of them on this page: one in twenty misses by chance.
+"""
+HOW = """## What it does not say
+
+- One family of small nets, one task, full gradients. Deep plain nets end at losses far above those
+  of their twins (the levels above), and there the pair is matched at a poor loss. At a loss of
+  {common}, the same for all, {reached} of {pairs} pairs are left, and star violations are:
+
+{table}
+- A net matched at the loss of its twin is on its way, not at rest: its own gradient counts against
+  it. Which of the two that is, the table of losses says.
+- One radius: 100 % of each row. The nearer to a minimum, the more convex a slice looks.
+- The numbers are those of one machine: tanh and L-BFGS round differently elsewhere, and a path of
+  500 iterations does not forget it. The intervals are what to compare.
+
+## How to measure it
+
+```sh
+pip install -e .[test]
+python docs/landscapes.py
+python docs/landscapes.py --figures
+```
+"""
+
+
+def page(found: Records) -> str:
+    """Return the page of what was measured."""
+    null, tanh = found["null"], found["tanh"]
+    apart = max(row["apart"] for row in null if "apart" in row)
+    common = [row for row in tanh if row["matched"] == "common"]
+    return "\n".join([
+        HEAD,
+        "## In short\n",
+        *in_short(found),
+        NULL,
+        table(
+            ("depth", "net", "ratio", "negative mass", "slice curvature", "midpoint", "star",
+             "largest loss"),
+            [
+                (row["depth"], row["variant"], *(
+                    f"{row[k]:.3f}" for k in ("ratio", "mass", "curvature", "midpoint", "star")
+                ), f"{row['top']:.3g}")
+                for row in null
+            ],
+        ),
+        "![A linear net, and its twin normalised in two ways](figures/landscape-null.png)\n",
+        SAME.format(apart=f"{apart:.0e}"),
+        SYMMETRIES,
+        table(
+            ("change", "by filter", "by layer", "none"),
+            [
+                (row["change"], *(
+                    f"{row[k]:.2g}" if row[k] else "0" for k in ("filter", "layer", "none")
+                ))
+                for row in found["invariances"]
+            ],
+        ),
+        SYMMETRIES_END,
+        TANH.format(
+            seeds=len(SEEDS), depths=", ".join(map(str, DEPTHS)), iterations=ITERATIONS,
+            slices=SLICES, chords=CHORDS, side=SIDE,
+            intervals=len(DEPTHS) * (2 * len(METRICS) + 1) + len(METRICS),
+        ),
+        levels(found),
+        *(metric_table(found, metric) for metric in METRICS),
+        "![Violations against depth](figures/landscape-depth.png)\n",
+        "![A plain net and its twin with skips](figures/landscape-slices.png)\n",
+        HOW.format(
+            common=COMMON, reached=sum("plain" in row for row in common), pairs=len(common),
+            table=common_table(found),
+        ),
+    ])
+
+
+def in_short(found: Records) -> list[str]:
+    """Return the summary, each sentence from the numbers."""
+    signs = {metric: sign(found, metric) for metric in METRICS}
+    slopes = {metric: slope(found, metric, "skip by I + W") for metric in METRICS}
+    everywhere = [METRICS[m][0] for m in METRICS if set(signs[m]) == {"less"}]
+    nowhere = [METRICS[m][0] for m in METRICS if set(signs[m]) == {"undecided"}]
+    growing = [METRICS[m][0] for m in METRICS if slopes[m].low > 0]
+    answer = (
+        "In linear nets the effect of skip connections on a slice is that of the normaliser, and "
+        "nothing else. In these tanh nets it is real: at the same loss, and however directions are "
+        f"normalised, there is less at every depth of {listed(everywhere)}; the difference grows "
+        f"with depth in {listed(growing)}. No difference is shown at any depth in "
+        f"{listed(nowhere)}. With skips the loss is not convex either.\n"
+    )
+    lines = [answer]
+    last = DEPTHS[-1]
+    for metric, (name, _) in METRICS.items():
+        said = []
+        for what in ("less", "more", "undecided"):
+            depths = [str(d) for d, s in zip(DEPTHS, signs[metric], strict=True) if s == what]
+            if depths:
+                said.append(f"{what} at depth {listed(depths)}")
+        means = [np.mean(column(found, v, metric, last, "pair")) for v in VARIANTS]
+        lines.append(
+            f"- **{name.capitalize()}**: with skips {'; '.join(said)}. At depth {last}: plain "
+            f"{means[0]:.3f}, skip {means[1]:.3f} by W, {means[2]:.3f} by I + W, {means[3]:.3f} by "
+            f"the plain net's W. With each layer the difference to I + W grows by {slopes[metric]}."
+        )
+    lines.append(
+        "\n*Less* and *more* are said where the interval of the difference excludes 0 in all three "
+        "normalisations.\n"
+    )
+    return lines
+
+
+def sign(found: Records, metric: str) -> list[str]:
+    """Return for each depth whether skips make it less or more, in every normalisation."""
+    signs = []
+    for depth in DEPTHS:
+        gaps = [gap(found, metric, depth, v) for v in VARIANTS if v != "plain"]
+        less, more = all(g.low > 0 for g in gaps), all(g.high < 0 for g in gaps)
+        signs.append("less" if less else "more" if more else "undecided")
+    return signs
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as they are said."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:]))) or "none of them"
+
+
+def levels(found: Records) -> str:
+    """Return the losses at which pairs were compared."""
+    rows = []
+    for depth in DEPTHS:
+        pairs = [r for r in found["tanh"] if r["depth"] == depth and r["matched"] == "pair"]
+        level = [r["level"] for r in pairs]
+        plain, skip = (np.median([r["ends"][i] for r in pairs]) for i in (0, 1))
+        worse = sum(r["ends"][0] > r["ends"][1] for r in pairs)
+        rows.append((
+            depth, f"{plain:.2g}", f"{skip:.2g}", f"{worse} of {len(pairs)}",
+            f"{min(level):.2g} to {max(level):.2g}",
+        ))
+    return table(
+        ("depth", "plain ends at (median)", "skip ends at (median)", "plain is the worse",
+         "losses matched at"), rows,
+    )
+
+
+def metric_table(found: Records, metric: str) -> str:
+    """Return a metric over depths."""
+    rows = []
+    for depth in DEPTHS:
+        columns = [column(found, v, metric, depth, "pair") for v in VARIANTS]
+        more = sum(columns[0] > columns[2])
+        rows.append((
+            depth, *(f"{c.mean():.3f}" for c in columns),
+            gap(found, metric, depth, "skip by W"), gap(found, metric, depth, "skip by I + W"),
+            f"{more} of {len(columns[0])}",
+        ))
+    head = (
+        "depth", *VARIANTS.values(), "plain - skip by W", "plain - skip by I + W",
+        "pairs where plain has more",
+    )
+    name, what = METRICS[metric]
+    return f"### {name.capitalize()}: {what}\n\n" + table(head, rows)
+
+
+def common_table(found: Records) -> str:
+    """Return star violations at the common loss."""
+    rows = []
+    for depth in DEPTHS:
+        columns = [column(found, v, "star", depth, "common") for v in VARIANTS]
+        rows.append((
+            depth, len(columns[0]), *(f"{c.mean():.3f}" for c in columns),
+            gap(found, "star", depth, "skip by I + W", "common"),
+        ))
+    lines = table(("depth", "pairs", *VARIANTS.values(), "plain - skip by I + W"), rows)
+    return "".join(f"  {line}\n" for line in lines.splitlines())
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """Return a Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
+
+
+# --- figures ------------------------------------------------------------------------------------
+
+
+def figures(found: Records) -> None:
+    """Draw what was measured, and one pair of nets."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from paratrooper_ref import plots
+
+    with mpl.rc_context(plots.STYLE):
+        figure, several = plt.subplots(1, 3, figsize=(12.5, 4.2), layout="constrained")
+        for ax, metric in zip(several, ("star", "midpoint", "ratio"), strict=True):
+            plots.against_depth(
+                DEPTHS,
+                {
+                    name: [interval(column(found, v, metric, d, "pair")) for d in DEPTHS]
+                    for v, name in VARIANTS.items() if v != "skip by plain"
+                },
+                ax,
+            )
+            ax.set(title=METRICS[metric][0], ylabel="mean over slices")
+        several[0].legend(loc="upper left")
+        figure.savefig(FIGURES / "landscape-depth.png")
+
+        plain, skip = (problems.linear_net(depth=4, skip=kind) for kind in ("none", "layer"))
+        beside("landscape-null.png", (plain, plain.minimizers[0]), (skip, skip.minimizers[0]))
+        runs = pair(8, 0)
+        level = max(float(run.losses.min()) for run in runs)
+        centers = [run.at(level) for run in runs]
+        beside("landscape-slices.png", *zip((run.problem for run in runs), centers, strict=True))
+
+
+def beside(name: str, plain: tuple[Problem, Any], skip: tuple[Problem, Any]) -> None:
+    """Draw a slice of a plain net and two of its twin, on one scale."""
+    import matplotlib.pyplot as plt
+
+    from paratrooper_ref import plots
+
+    slices = {}
+    for title, (problem, center), reference in (
+        ("plain, by W", plain, None),
+        ("skip, by W", skip, None),
+        ("skip, by I + W", skip, identity_added(skip[1])),
+    ):
+        directions = random_directions(problem, center, reference=reference)
+        slices[title] = cut(problem, center, directions, points=81)
+    limits = (
+        min(float(s.losses.min()) for s in slices.values()),
+        max(float(s.losses.max()) for s in slices.values()),
+    )
+    figure, several = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
+    for ax, (title, plane) in zip(several, slices.items(), strict=True):
+        plots.slice_map(plane, ax, limits=limits, bar=ax is several[-1])
+        ax.set_title(title)
+    figure.savefig(FIGURES / name)
+
+
+# --- the command --------------------------------------------------------------------------------
+
+
+def measure() -> Records:
+    """Return all measurements."""
+    asked = [(depth, seed) for depth in DEPTHS for seed in SEEDS]
+    whole = sum(depth**2 for depth, _ in asked)  # what a pair costs grows so
+    rows, done = [], 0
+    with Bar("measuring") as bar:
+        for depth, seed in asked:
+            bar(done, whole)
+            rows += measured(depth, seed)
+            done += depth**2
+    return {"null": null_rows(), "invariances": invariances(), "tanh": rows}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and write, or compare."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--check", action="store_true", help="compare the page, measure nothing")
+    which.add_argument("--page", action="store_true", help="write the page, measure nothing")
+    which.add_argument("--figures", action="store_true", help="draw the figures")
+    asked = parser.parse_args(arguments)
+    if not (asked.check or asked.page or asked.figures):
+        with replacing(DATA) as file:
+            file.write((json.dumps(measure(), indent=1) + "\n").encode())
+    found = json.loads(DATA.read_text("utf-8"))
+    if asked.figures:
+        figures(found)
+    elif asked.check:
+        if not PAGE.exists() or PAGE.read_text("utf-8") != page(found):
+            said = "is not that of what was measured; run python docs/landscapes.py --page"
+            print(f"{PAGE.name} {said}", file=sys.stderr)
+            return 1
+    else:
+        with replacing(PAGE) as file:
+            file.write(page(found).encode())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,93 @@
+"""Sweeps of the learning rate: where each of a range of rates has led."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from paratrooper_ref.plots.runs import FAR, MOST, SHOWN, TINY
+from paratrooper_ref.plots.spread import MIDDLE_NAME, band, quantiles
+from paratrooper_ref.plots.style import INK, axes, cut_above, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from paratrooper_ref.comparison import Entry
+    from paratrooper_ref.optimizers.state import Array
+
+LOST: Final = "did not stay finite"
+
+
+def sweep(
+    entries: Sequence[Entry], ax: Axes | None = None, *, floor: float = 0.0
+) -> Axes:
+    """Draw the final loss of each optimizer against its learning rate; the best is a dot.
+
+    Entries of one name, such as runs with several seeds, are drawn as their median in a band
+    from the first to the ninth decile.  A cross at the top is a rate at which a run did not stay
+    finite; what ended far above the start is beyond the top.
+
+    Raises
+    ------
+    ValueError
+        If entries of one name were swept over different rates.
+    """
+    ax = axes(ax)
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.name, []).append(entry)
+    top = SHOWN * max((float(e.best.losses[0]) - _base(e) for e in entries), default=0.0)
+    any_lost = False
+    for row, (name, group) in enumerate(groups.items()):
+        rates, finals = _finals(name, group)
+        middle = quantiles(finals.T, (0.5,))[0]
+        style = look(name)
+        drawn: dict[str, Any] = {
+            "ls": style.dashes, "lw": style.width, "label": style.label,
+            "zorder": 3 + (style.width > 2),
+        }
+        if len(group) > 1:
+            band(
+                ax, rates, finals.T, color=style.color, within=(max(floor, TINY), FAR * top),
+                **drawn,
+            )
+        else:
+            finite = np.isfinite(middle) & (middle > floor)
+            shown = np.where(finite, np.minimum(middle, MOST), np.nan)
+            ax.plot(rates, shown, color=style.color, **drawn)
+        best = int(np.argmin(middle))
+        if floor < middle[best] < np.inf:
+            ax.plot(
+                rates[best], middle[best], "o", ms=5.5, color=style.color, mec="white", mew=0.7,
+                zorder=6,
+            )
+        lost = rates[~np.isfinite(finals).all(axis=0)]
+        if lost.size:
+            ax.scatter(
+                lost, np.full(lost.size, 0.975 - 0.035 * row), marker="x", s=26, color=style.color,
+                transform=ax.get_xaxis_transform(), zorder=7,
+            )
+            any_lost = True
+    if any_lost:
+        ax.scatter([], [], marker="x", s=26, color=INK, label=LOST)
+    several = any(len(group) > 1 for group in groups.values())
+    spread = f" ({MIDDLE_NAME})" if several else ""
+    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=f"final loss{spread}")
+    cut_above(ax, top)
+    ax.grid(True, which="major", lw=0.7)
+    return ax
+
+
+def _base(entry: Entry) -> float:
+    return entry.best.problem.minimum or 0.0
+
+
+def _finals(name: str, group: list[Entry]) -> tuple[Array, Array]:
+    """Return the rates of a group and its final losses above the minimum, (entries, rates)."""
+    if len({entry.rates for entry in group}) > 1:
+        msg = f"sweep needs the same rates in all entries of a name, got others for {name}"
+        raise ValueError(msg)
+    finals = np.array([np.array(entry.finals) - _base(entry) for entry in group])
+    return np.array(group[0].rates), np.where(np.isnan(finals), np.inf, finals)
