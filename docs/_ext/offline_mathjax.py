@@ -3,6 +3,9 @@
 The files come from a package that holds them (the distribution django-static-mathjax, which needs
 no Django) and are copied when the site is built: formulas render without a network, and no reader's
 browser asks a third party for them.  Nothing of it is in the repository.
+
+The version is pinned: its fonts are those of MathJax 3.2.2 as its authors released it, byte by byte,
+and its script is the same source, minified again.
 """
 
 from __future__ import annotations
@@ -38,7 +41,8 @@ def _copy(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None or app.builder.format != "html":
         return
     target = Path(app.outdir) / "_static" / "mathjax"
-    with as_file(files("mathjax") / "static" / "mathjax" / "es5") as source:
+    with as_file(files("mathjax") / "static" / "mathjax") as source:
         target.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source / SCRIPT, target / SCRIPT)
-        shutil.copytree(source / FONTS, target / FONTS, dirs_exist_ok=True)
+        shutil.copy(source / "LICENSE", target / "LICENSE")
+        shutil.copy(source / "es5" / SCRIPT, target / SCRIPT)
+        shutil.copytree(source / "es5" / FONTS, target / FONTS, dirs_exist_ok=True)
