@@ -58,8 +58,9 @@ def overview(entries: Sequence[Entry]) -> Figure:
                 sweep(group, ax, floor=1e-10)
                 ax.set(title="where each learning rate ends", ylabel="")
         handles, labels = _legend(entries)
+        rows_of_names = -(-len(labels) // max(1, int(wide / 1.45)))
         figure.legend(
-            handles, labels, loc="lower center", ncols=max(1, min(len(labels), int(wide / 1.45))),
+            handles, labels, loc="lower center", ncols=-(-len(labels) // rows_of_names),
             bbox_to_anchor=(0.5, 0.008), handlelength=1.9, columnspacing=1.5,
         )
     return figure

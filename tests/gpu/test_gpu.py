@@ -88,6 +88,7 @@ def test_what_is_captured_forms_powers_in_float32(name: str, dtype: str, captura
 
 def test_what_torch_cannot_compile_is_known() -> None:
     """Momentum of groups at a rate that is a tensor; a plain step beside it conforms."""
+    pytest.importorskip("torch", reason='torch comes with the extra "peers"')
     found = measure(
         ROWS["torch SGD compiled"], "cpu", "float32", only="sgd/[lp]*-dyadic", runs=False
     )
