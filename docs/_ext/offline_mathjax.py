@@ -4,8 +4,8 @@ The files come from a package that holds them (the distribution django-static-ma
 no Django) and are copied when the site is built: formulas render without a network, and no reader's
 browser asks a third party for them.  Nothing of it is in the repository.
 
-The version is pinned: its fonts are those of MathJax 3.2.2 as its authors released it, byte by byte,
-and its script is the same source, minified again.
+The version is pinned: its fonts are those of MathJax 3.2.2 as its authors released it, byte by
+byte, and its script differs from theirs in what a minifier leaves out.
 """
 
 from __future__ import annotations
