@@ -5,6 +5,13 @@ A function that draws one thing draws on the Axes it is given (or on new ones) a
 optimizer keeps its own everywhere.
 """
 
+from paratrooper_ref.plots.claims import (
+    claim_curves,
+    claim_cuts,
+    claim_differences,
+    claim_figure,
+    claim_look,
+)
 from paratrooper_ref.plots.overview import overview
 from paratrooper_ref.plots.planes import contour, path
 from paratrooper_ref.plots.runs import line, losses, sweep, trust
@@ -17,6 +24,11 @@ __all__ = [
     "LOOKS",
     "STYLE",
     "Look",
+    "claim_curves",
+    "claim_cuts",
+    "claim_differences",
+    "claim_figure",
+    "claim_look",
     "contour",
     "curves",
     "line",
