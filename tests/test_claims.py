@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 import paratrooper_ref as pr
+import problems
 from paratrooper_ref import plots
 from paratrooper_ref.claims import CLAIMS, SETTINGS, decide, interval
 from paratrooper_ref.claims.arms import ARMS, DECAY
@@ -119,12 +120,12 @@ def test_windows_and_the_end_are_means_over_their_epochs() -> None:
 def test_noise_is_the_standard_deviation_of_a_loss_whatever_its_trend() -> None:
     """A falling loss with noise of 1e-3: the noise is found, the fall is not."""
     epochs = np.arange(2001)[:, None]
-    losses = 5 - 1e-3 * epochs + 1e-3 * normals(6, 2001, 4)
+    losses = 9 - 4e-3 * epochs + 1e-3 * normals(6, 2001, 4)
     losses[0] = 10
 
     noise = Noise()(Curves(decades=np.log10(losses)))
 
-    np.testing.assert_allclose(10**noise, 1e-3 * np.sqrt(1.5), rtol=0.2)  # 1 + trend²/2 of noise
+    np.testing.assert_allclose(10**noise, 1e-3, rtol=0.2)  # 200 jumps: 6 % is one deviation
     still = Noise()(Curves(decades=np.ones((101, 1))))
     np.testing.assert_array_equal(still, [1.0])  # never below its start: not quiet
 
@@ -184,6 +185,37 @@ def test_a_cell_is_what_the_library_gives() -> None:
     np.testing.assert_array_equal(10**decades, 10 ** np.log10(alone.losses[::5] - problem.minimum))
 
 
+def test_each_seed_has_a_start_of_its_own() -> None:
+    """Uniform in ±1/√d for a regression; for a net what that net has with that seed."""
+    for name, setting in SETTINGS.items():
+        starts = setting.starts(range(1, 201))
+        flat = np.concatenate([x.reshape(200, -1) for x in starts.values()], axis=1)
+        assert len({*flat[:, 0].tolist()}) == 200
+        if not name.endswith("net"):
+            d = starts["w"].shape[1]
+            assert np.abs(flat).max() <= 1 / np.sqrt(d)
+            assert flat.std() == pytest.approx(1 / np.sqrt(3 * d), rel=0.05)
+    net = problems.tanh_net(depth=2, width=4, samples=64, seed=7).starts[0]
+    for layer, x in SETTINGS["tanh-net"].start(7).items():
+        np.testing.assert_array_equal(x, net[layer])
+
+
+def test_raised_targets_move_the_minimum_to_an_intercept_of_22_and_a_half() -> None:
+    """Loss and gradients at the raised intercept are those of the regression at its own."""
+    far, near = SETTINGS["prices"].make(4), SETTINGS["regression"].make(4)
+    point = SETTINGS["prices"].start(1)
+    above = {**point, "b": point["b"] + 21.5}
+
+    assert far.loss(above) == pytest.approx(near.loss(point), rel=1e-14)
+    assert far.grad(above)["w"] == pytest.approx(near.grad(point)["w"], rel=1e-12)
+    best_point = far.minimizers[0]
+    assert best_point["b"] == pytest.approx([22.5])
+    assert np.abs(far.grad(best_point)["w"]).max() < 1e-12
+    assert far.steps_per_epoch == 16
+    drawn = np.mean([far.grad(point, t)["b"] for t in range(1, 17)])
+    assert drawn == pytest.approx(far.grad(point)["b"][0], rel=0.05)
+
+
 def test_cuts_are_the_epochs_after_which_the_rate_falls() -> None:
     """Held against the rates that the run itself recorded."""
     curves = measured(Cell("ranger(plateau)", "diabetes", 1.0, 10, 40))
@@ -229,8 +261,8 @@ def test_the_command_measures_and_writes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A table, the data and a figure a claim; nothing on stderr, which is no terminal here."""
-    status = main(["claims", "lookahead", "plateau", "noise", "--rates", "1", "--out",
-                   "x", "--problem", "diabetes", "--epochs", "40", "--jobs", "1"])
+    status = main(["claims", "lookahead", "plateau", "noise", "--rates", "0.3", "--out",
+                   "x", "--problem", "regression", "--epochs", "45", "--jobs", "1"])
 
     said = capsys.readouterr()
     found = json.loads((tmp_path / "x" / "claims.json").read_text())
@@ -341,7 +373,8 @@ def test_figures_draw_the_numbers_on_the_axes_they_are_given() -> None:
 
     _, ax = plt.subplots()
     assert plots.claim_curves(at_best, ax) is ax
-    np.testing.assert_allclose(ax.lines[0].get_ydata(), 10 ** np.array(at_best[0]["mean"]))
+    shown = np.asarray(ax.lines[0].get_ydata(), dtype=float)
+    np.testing.assert_allclose(shown, 10 ** np.array(at_best[0]["mean"]))
     _, ax = plt.subplots()
     assert plots.claim_differences(claim["comparisons"], "diabetes", ax) is ax
     drawn = ax.containers[0].lines[0].get_ydata()  # type: ignore[attr-defined]

@@ -102,6 +102,7 @@ def measure(
 
 Sweep = Sequence[tuple[float, Curves]]
 Table = Mapping[str, Sweep]  # by arm
+Pair = tuple[tuple[float, Curves] | None, ...]  # what is compared with what
 
 
 def _claim(claim: Claim, tables: Mapping[str, Table]) -> dict[str, Any]:
@@ -135,49 +136,41 @@ def _claim(claim: Claim, tables: Mapping[str, Table]) -> dict[str, Any]:
 
 def _rows(comparison: Comparison, setting: str, table: Table) -> list[dict[str, Any]]:
     """Return the verdicts on one comparison at each rate, then with each arm at its best."""
-    of = table[comparison.of]
-    against = None if comparison.against is None else table[comparison.against]
-    rows = []
-    for i, (rate, curves) in enumerate(of):
-        other = None if against is None else against[i][1]
-        rows.append(_row(comparison, setting, [rate], curves, other, best=False))
-    rate, curves = best(of)
-    if against is None:
-        return [*rows, _row(comparison, setting, [rate], curves, None, best=True)]
-    other_rate, other = best(against)
-    return [*rows, _row(comparison, setting, [rate, other_rate], curves, other, best=True)]
+    sides = (comparison.of, comparison.against)
+    sweeps = [None if arm is None else table[arm] for arm in sides]
+    pairs: list[Pair] = [
+        tuple(None if sweep is None else sweep[i] for sweep in sweeps)
+        for i in range(max(len(sweep) for sweep in sweeps if sweep is not None))
+    ]
+    pairs.append(tuple(None if sweep is None else best(sweep) for sweep in sweeps))
+    return [
+        _row(comparison, setting, pair, at_best=pair is pairs[-1]) for pair in pairs
+    ]
 
 
-def _row(
-    comparison: Comparison,
-    setting: str,
-    rates: list[float],
-    curves: Curves,
-    against: Curves | None,
-    *,
-    best: bool,
-) -> dict[str, Any]:
-    verdict = compared(comparison, curves, against)
+def _row(comparison: Comparison, setting: str, pair: Pair, *, at_best: bool) -> dict[str, Any]:
+    known = [side for side in pair if side is not None]
+    rates = [rate for rate, _ in known]
+    verdict = compared(comparison, *(None if side is None else side[1] for side in pair))
     d = verdict.difference
     return {
         "problem": setting,
-        "best": best,
-        "rates": rates,
+        "best": at_best,
+        "rates": rates if at_best else rates[:1],
         "verdict": verdict.word,
         "difference": None if d is None else rounded(d.mean),
         "low": None if d is None else rounded(d.low),
         "high": None if d is None else rounded(d.high),
         "seeds": 0 if d is None else d.n,
-        "untrained": [int(untrained(c).sum()) for c in (curves, against) if c is not None],
+        "untrained": [int(untrained(curves).sum()) for _, curves in known],
     }
 
 
-def compared(comparison: Comparison, of: Curves, against: Curves | None) -> Verdict:
-    """Return the verdict on one comparison of two cells, seed by seed."""
-    differences = comparison.by(of)
-    if against is not None:
-        differences = differences - (comparison.against_by or comparison.by)(against)
-    return decide(differences, comparison.margin)
+def compared(comparison: Comparison, of: Curves | None, against: Curves | None) -> Verdict:
+    """Return the verdict on one comparison of two cells, seed by seed; None counts as 0."""
+    first = 0.0 if of is None else comparison.by(of)
+    second = 0.0 if against is None else (comparison.against_by or comparison.by)(against)
+    return decide(np.asarray(first - second), comparison.margin)
 
 
 def best(sweep: Sweep) -> tuple[float, Curves]:

@@ -78,16 +78,16 @@ class End(Statistic):
 class Noise(Statistic):
     """How much the loss jumps from epoch to epoch over the last tenth.
 
-    log10 of √(mean of (L_{e+1} − L_e)² / 2), which is the standard deviation of independent
-    noise whatever slow trend there is.  A run that has not trained is as noisy as its start
-    is high, not quiet.
+    log10 of s/√2, s the standard deviation of the differences L_{e+1} − L_e: for independent
+    noise its own standard deviation, whatever slow and even trend there is.  A run that has not
+    trained is as noisy as its start is high, not quiet.
     """
 
     def __call__(self, curves: Curves) -> Floats:
         """Return the noise of each seed."""
         tail = _tail(curves)
         jumps = np.diff(10**tail, axis=0)
-        size = np.sqrt((jumps * jumps).mean(axis=0) / 2)
+        size = np.sqrt(jumps.var(axis=0, ddof=1) / 2)
         lost = (tail >= curves.decades[0]).any(axis=0)
         noise: Floats = np.log10(np.maximum(size, 1e-18))
         return np.where(lost, curves.decades[0], noise)

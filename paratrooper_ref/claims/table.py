@@ -23,7 +23,7 @@ class Comparison:
     says : str
         In words.
     of, against : str or None
-        Names of arms; against None the number is held to the margin itself.
+        Names of arms; None for a number of 0, so that the other is held to the margin.
     by : Statistic
         The number of ``of``, and of ``against`` unless that has its own.
     against_by : Statistic or None
@@ -32,7 +32,7 @@ class Comparison:
     """
 
     says: str
-    of: str
+    of: str | None
     against: str | None
     by: Statistic
     against_by: Statistic | None = None
@@ -182,8 +182,8 @@ CLAIMS: Final[dict[str, Claim]] = {
                     of="paratrooper(plateau)", against=None, by=Change(), margin=-LEVEL,
                 ),
                 Comparison(
-                    says="Ranger steps down with a cut, by more than 10 % (claimed: not)",
-                    of="ranger(plateau)", against=None, by=Change(), margin=-LEVEL,
+                    says="Ranger steps down with a cut by less than 10 %, if at all",
+                    of=None, against="ranger(plateau)", by=Change(), margin=LEVEL,
                 ),
                 Comparison(
                     says="Paratrooper steps down further than Ranger",

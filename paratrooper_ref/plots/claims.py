@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # An ordinal quantity, such as h, from light to dark; told apart by markers as well.
 SHADES: Final = ("#e69f00", "#d55e00", "#8a4fa3", "#1c2f6e")
+EPOCHS_NAMED: Final = {"rangerlars": (60,), "speed": (25, 120), "paratrooper": (25,)}
 MARKERS: Final = ("o", "s", "D", "^")
 
 
@@ -111,7 +112,7 @@ def claim_differences(
 
 
 def claim_figure(claim: Mapping[str, Any]) -> Figure:
-    """Return the figure of one claim: a column for each problem.
+    """Return the figure of one claim: a panel for each problem, or two, at equal rates above.
 
     Parameters
     ----------
@@ -131,21 +132,25 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
         msg = f"claim_figure needs a claim that was measured, got {claim['name']!r}"
         raise ValueError(msg)
     kinds = sorted({curve["best"] for curve in claim["curves"]}) or [True]
+    wide = min(len(problems), 3)
+    blocks = [problems[i : i + wide] for i in range(0, len(problems), wide)]
+    rows = [(block, at_best) for block in blocks for at_best in kinds]
     with mpl.rc_context(STYLE):
         figure: Figure
         figure, grid = plt.subplots(
-            len(kinds), len(problems), squeeze=False, layout="constrained",
-            figsize=(max(3.0 * len(problems), 7.5), 0.9 + 3.1 * len(kinds)),
+            len(rows), wide, squeeze=False, layout="constrained",
+            figsize=(max(3.3 * wide, 7.5), 0.9 + 2.9 * len(rows)),
         )
-        for panels, at_best in zip(grid, kinds, strict=True):
-            for problem, ax in zip(problems, panels, strict=True):
+        for panels, (block, at_best) in zip(grid, rows, strict=True):
+            for ax in panels[len(block) :]:
+                ax.set_axis_off()
+            for problem, ax in zip(block, panels, strict=False):
                 _panel(claim, problem, ax, at_best=at_best)
-                ax.set_title(problem if panels is grid[0] else "")
-                if problem != problems[0]:
+                ax.set_title(problem if at_best == kinds[0] else "")
+                if problem != block[0]:
                     ax.set_ylabel("")
-        handles, labels = max(
-            (ax.get_legend_handles_labels() for ax in grid.flat), key=lambda found: len(found[0])
-        )
+        found = [ax.get_legend_handles_labels() for ax in grid.flat]
+        handles, labels = max(found, key=lambda pair: len(pair[0]))
         named = dict(zip((text.partition(", rate")[0] for text in labels), handles, strict=True))
         columns = 2 if max(map(len, named)) > 30 else 4
         figure.legend(
@@ -164,6 +169,8 @@ def _panel(claim: Mapping[str, Any], problem: str, ax: Axes, *, at_best: bool) -
         ax.set_ylabel("loss above the minimum,\nas a multiple of before")
     else:
         claim_curves(curves, ax)
+        for epoch in EPOCHS_NAMED.get(claim["name"], ()):
+            ax.axvline(epoch, color="#888888", lw=0.9, ls=DASHED, zorder=1)
         at = "each at its best rate" if at_best else f"all at rate {curves[0]['rate']:g}"
         ax.set_ylabel(f"loss above the minimum,\n{at}")
     if at_best and curves:
