@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
@@ -95,7 +95,7 @@ a core to itself in some ten minutes, one of them in seconds, such as
 """
 
 
-def section(claim: dict[str, Any]) -> Iterator[str]:
+def section(found: dict[str, Any], claim: dict[str, Any]) -> Iterator[str]:
     """Yield what there is about one claim."""
     yield f"## {claim['number']} {CLAIMS[claim['name']].title}\n"
     yield f"> {claim['says']}\n"
@@ -107,6 +107,13 @@ def section(claim: dict[str, Any]) -> Iterator[str]:
     yield f"![{CLAIMS[claim['name']].title}](figures/claim-{claim['name']}.png)\n"
     for comparison in claim["comparisons"]:
         yield from table(comparison)
+    rates = [f"{rate:g}" for rate in found["rates"]]
+    yield f"Where they end, the median over the seeds, in decades:\n\n| | | {' | '.join(rates)} |"
+    yield "|---" * (len(rates) + 2) + "|"
+    for problem, arms in claim["ends"].items():
+        for arm, ends in arms.items():
+            yield f"| {problem} | {arm} | {' | '.join(f'{end:.2f}' for end in ends)} |"
+    yield ""
 
 
 def table(comparison: dict[str, Any]) -> Iterator[str]:
@@ -128,27 +135,111 @@ def cell(row: Row) -> str:
     """Return a verdict with its difference and half interval; † where a run has not trained."""
     if row["difference"] is None:
         return "none seen"
-    half = (row["high"] - row["low"]) / 2
-    shown = f"{row['difference']:+.2f} ± {half:.2f}"
-    mark = {"holds": f"**{shown}**", "fails": f"*{shown}* ✗", "undecided": f"{shown} ?"}
+    text = shown(row)
+    mark = {"holds": f"**{text}**", "fails": f"*{text}* ✗", "undecided": f"{text} ?"}
     at = f" ({' / '.join(f'{rate:g}' for rate in row['rates'])})" if row["best"] else ""
     return mark[row["verdict"]] + ("†" if any(row["untrained"]) else "") + at
 
 
 def row(found: dict[str, Any], name: str, part: int, problem: str, rate: float | None) -> Row:
     """Return a row by its claim, the number of its part, problem and rate; None is the best."""
-    (claim,) = [claim for claim in found["claims"] if claim["name"] == name]
     (the,) = [
-        row for row in claim["comparisons"][part]["rows"]
+        row for row in part_of(found, name, part)["rows"]
         if row["problem"] == problem
         and (row["best"] if rate is None else row["rates"] == [rate] and not row["best"])
     ]
     return the
 
 
-def short(found: dict[str, Any]) -> Sequence[str]:
-    """Return what held and what did not, with numbers from the data."""
-    return []
+def short(found: dict[str, Any]) -> Iterator[str]:
+    """Yield what held and what did not, with numbers from the data."""
+
+    def n(name: str, part: int) -> str:
+        return equal(found, name, part)
+
+    def best(name: str, part: int) -> str:
+        return at_best(found, name, part)
+
+    def d(name: str, part: int, problem: str, rate: float | None = None) -> str:
+        return shown(row(found, name, part, problem, rate))
+
+    yield f"""**No claim holds at every learning rate, and the rate decides more than the problem
+does.** What the source shows is there, at some rates: on made prices at rate 0.03 RangerLars
+(lo = 1) is at epoch 25 where Ranger is at 120 ({d("speed", 0, "prices", 0.03)} decades), and
+Paratrooper ends below Ranger ({d("paratrooper", 2, "prices", 0.03)}) and below RangerLars
+({d("paratrooper", 3, "prices", 0.03)}). With each optimizer at its own best rate most of it
+fades. "x of y" counts pairs of a problem and a rate, the same for both optimizers.
+
+1. *Lookahead(RAdamW)* ends lower than RAdamW at {n("lookahead", 0)}, than AdamW at
+   {n("lookahead", 1)}: at large rates, where it damps noise, and hardly at small ones, where it is
+   slower. Each at its best: against RAdamW it {best("lookahead", 0)}; against AdamW it
+   {best("lookahead", 1)}.
+2. *RangerLars with lo = 0* is below Ranger over the first 60 epochs at {n("rangerlars", 0)} and
+   ends above it at {n("rangerlars", 1)}. A layer that starts near 0 on the wrong side stays
+   there, since its steps shrink with it: of the ten seeds seven start with an intercept below 0,
+   and on regression and prices none of the seven gets it above. With lo = 1 it ends lower than
+   with lo = 0 at {n("rangerlars", 3)}; each at its best this {best("rangerlars", 3)}.
+3. *25 epochs against 120*: at {n("speed", 0)}, among them prices at 0.03. Where weights and
+   targets are near 0 the trust ratio stays near 1 and there is nothing to be had. Each at its
+   best it {best("speed", 0)}.
+4. *Paratrooper* starts level with RangerLars (lo = 1), or lower, at {n("paratrooper", 0)}. It ends
+   lower than Ranger at {n("paratrooper", 2)}, than RangerLars at {n("paratrooper", 3)}; it is
+   quieter than Ranger at {n("paratrooper", 4)}, than RangerLars at {n("paratrooper", 5)}. Each at
+   its best: lower than Ranger {best("paratrooper", 2)}; lower than RangerLars
+   {best("paratrooper", 3)}; quieter than Ranger {best("paratrooper", 4)}.
+5. *Reduction on plateau*: Paratrooper steps down with a cut at {n("plateau", 0)}, and further than
+   Ranger at {n("plateau", 2)}. Ranger steps down as well, by more than 10 %, wherever the cut came
+   at a real plateau; that it does not holds at {n("plateau", 1)}, on regression at rates up to 0.03.
+   There its first cut comes at epoch 12, before it has begun: five momentum steps lower the
+   loss, the first Lookahead takes half of that back, the first rectified steps are small, and
+   the schedule sees a plateau.
+6. Lookahead on the noisy quadratic has [a page of its own](noise.md).
+7. Skip connections have [a page of their own](landscapes.md).
+8. *The h rule*: momentum steps first end lower than none at {n("warmup", 0)} for h = 0.314,
+   {n("warmup", 1)} for 0.452; none end lower at {n("warmup", 2)} for 0.707, {n("warmup", 3)} for
+   1.038. On regression at rate 0.01 the source's order is there (none less momentum, h rising:
+   {minus(row(found, "warmup", 0, "regression", 0.01))},
+   {minus(row(found, "warmup", 1, "regression", 0.01))},
+   {d("warmup", 2, "regression", 0.01)}, {d("warmup", 3, "regression", 0.01)}), but at small rates
+   momentum steps are better at every h and at large ones at none: they go astray where rate
+   times curvature is large, which h does not know. *RAdamW* ends lower than AdamW at
+   {n("radamw", 0)}; each at its best it {best("radamw", 0)}.
+"""
+
+
+def minus(row: Row) -> str:
+    """Return a difference the other way round."""
+    return shown(row | {"difference": -row["difference"], "low": -row["high"],
+                        "high": -row["low"]})
+
+
+def shown(row: Row) -> str:
+    """Return a difference with half its interval, such as -0.31 ± 0.05."""
+    return f"{row['difference']:+.2f} ± {(row['high'] - row['low']) / 2:.2f}"
+
+
+def equal(found: dict[str, Any], name: str, part: int) -> str:
+    """Return at how many equal rates a part of a claim holds, such as ``12 of 42``."""
+    rows = [row for row in part_of(found, name, part)["rows"] if not row["best"]]
+    return f"{sum(row['verdict'] == 'holds' for row in rows)} of {len(rows)}"
+
+
+def at_best(found: dict[str, Any], name: str, part: int) -> str:
+    """Return where a part holds with each optimizer at its best, and where it fails."""
+    rows = [row for row in part_of(found, name, part)["rows"] if row["best"]]
+    said = []
+    for word in ("holds", "fails", "undecided"):
+        on = [row["problem"] for row in rows if row["verdict"] == word]
+        if on:
+            said.append(f"{word if word != 'undecided' else 'is undecided'} on {', '.join(on)}")
+    return "; ".join(said)
+
+
+def part_of(found: dict[str, Any], name: str, part: int) -> dict[str, Any]:
+    """Return one comparison of a claim."""
+    (claim,) = [claim for claim in found["claims"] if claim["name"] == name]
+    comparison: dict[str, Any] = claim["comparisons"][part]
+    return comparison
 
 
 def figures(found: dict[str, Any]) -> None:

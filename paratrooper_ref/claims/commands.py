@@ -69,6 +69,8 @@ def add_verb(verbs: Any) -> None:
 
 def _claims(args: argparse.Namespace) -> int:
     claims = _named(args.name)
+    if args.problem and not args.name:  # of all claims those that these problems are for
+        claims = [claim for claim in claims if {*claim.settings} & {*args.problem}] or claims
     if args.list:
         rows = [{"number": c.number, "name": c.name, "says": c.says} for c in claims]
         lines = [f"{row['number']}  {row['name']:<12} {row['says']}" for row in rows]

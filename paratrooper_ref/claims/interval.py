@@ -100,7 +100,7 @@ def _within(theta: float, degrees: int) -> float:
     if degrees == 1:
         return 2 * theta / math.pi
     term = total = math.cos(theta) if odd else 1.0
-    for k in range(2 + odd, degrees - 1, 2):
+    for k in range(2 + odd, degrees, 2):
         term *= square * (k - 1) / k
         total += term
     inside = math.sin(theta) * total

@@ -75,7 +75,7 @@ def claim_cuts(curves: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> A
     claim_curves(curves, ax)
     ax.axvline(0, color=INK, lw=1.1, ls=DASHED)
     ax.axhline(1, color="#888888", lw=0.9)
-    ax.set(xlabel="epochs after a cut of the rate")
+    ax.set(xlabel="epochs after a cut of the rate", xticks=range(-4, 11, 2))
     return ax
 
 
@@ -106,7 +106,7 @@ def claim_differences(
             label=comparison["says"],
         )
     ax.axhline(0, color=INK, lw=1.1, ls=DASHED)
-    ax.set(xscale="log", xlabel="learning rate", ylabel="difference, decades", title=problem)
+    ax.set(xscale="log", xlabel="learning rate", ylabel="difference, decades\n(below 0: as claimed)", title=problem)
     ax.grid(True, which="major", lw=0.7)
     return ax
 
@@ -152,7 +152,7 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
         found = [ax.get_legend_handles_labels() for ax in grid.flat]
         handles, labels = max(found, key=lambda pair: len(pair[0]))
         named = dict(zip((text.partition(", rate")[0] for text in labels), handles, strict=True))
-        columns = 2 if max(map(len, named)) > 30 else 4
+        columns = 1 if max(map(len, named)) > 30 else 4
         figure.legend(
             named.values(), named, loc="outside lower center", ncols=min(len(named), columns)
         )
