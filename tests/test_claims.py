@@ -108,6 +108,18 @@ def test_a_constant_factor_between_paired_runs_is_found_through_common_noise() -
     assert compared(lower, high, high).word == "undecided"
 
 
+def test_two_runs_that_stand_still_are_not_level() -> None:
+    """Within any margin they would be; one that trains is lower than one that does not."""
+    still = Curves(decades=np.ones((101, 10)))
+    falling = Curves(decades=np.linspace(1, 0, 101)[:, None] * np.ones(10))
+    level = Comparison(says="", of="", against="", by=End(), margin=0.1)
+
+    assert compared(level, still, still) == decide(np.full(10, np.nan))
+    assert compared(level, falling, still).word == "holds"
+    assert compared(level, still, falling).word == "fails"
+    assert compared(level, falling, falling).word == "holds"
+
+
 def test_windows_and_the_end_are_means_over_their_epochs() -> None:
     """Of decades 0, -1, -2, ..., by hand."""
     curves = Curves(decades=-np.arange(101.0)[:, None] * np.ones(2))

@@ -174,10 +174,14 @@ def _row(comparison: Comparison, setting: str, pair: Pair, *, at_best: bool) -> 
 
 
 def compared(comparison: Comparison, of: Curves | None, against: Curves | None) -> Verdict:
-    """Return the verdict on one comparison of two cells, seed by seed; None counts as 0."""
+    """Return the verdict on one comparison of two cells, seed by seed; None counts as 0.
+
+    A seed of which neither run has trained has no difference: two that stand still are not level.
+    """
     first = 0.0 if of is None else comparison.by(of)
     second = 0.0 if against is None else (comparison.against_by or comparison.by)(against)
-    return decide(np.asarray(first - second), comparison.margin)
+    lost = np.all([untrained(curves) for curves in (of, against) if curves is not None], axis=0)
+    return decide(np.where(lost, np.nan, first - second), comparison.margin)
 
 
 def best(sweep: Sweep) -> tuple[float, Curves]:

@@ -8,6 +8,9 @@ holds       the interval lies below the margin
 fails       the interval lies above the margin: the opposite was seen
 undecided   the margin is within
 
+A seed of which neither run has trained has no difference, and where half the seeds or more have
+none the comparison is undecided.
+
 Each interval errs one time in twenty if the differences are normal, so of many comparisons of
 equals one in forty would "hold", and one in forty would "fail".
 """

@@ -106,7 +106,8 @@ def claim_differences(
             label=comparison["says"],
         )
     ax.axhline(0, color=INK, lw=1.1, ls=DASHED)
-    ax.set(xscale="log", xlabel="learning rate", ylabel="difference, decades\n(below 0: as claimed)", title=problem)
+    ax.set(xscale="log", xlabel="learning rate", title=problem)
+    ax.set_ylabel("difference, decades\n(below 0: as claimed)")
     ax.grid(True, which="major", lw=0.7)
     return ax
 
