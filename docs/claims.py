@@ -94,9 +94,10 @@ their 95 % t interval. The claim **holds** where the interval lies below the mar
 it lies above (the opposite was seen), and is undecided where the margin is within. The margin is
 0, or what the table says. In the tables **bold** holds, *✗* fails, ? is undecided, and † says that
 some of the runs ended no lower than they started. Where neither run of a seed did better than its
-start there is nothing to compare, and where that is so for half the seeds it is undecided. (That
-sentence was added after the first look: two runs that stand still had counted as level.) Of
-comparisons between equals one in forty would hold, and one in forty
+start there is nothing to compare, and where that is so for half the seeds it is undecided. Three
+things were added after a first look: that last sentence (two runs that stand still had counted as
+level), the problem prices (on regression a trust ratio has too little to see), and that the noise
+leaves out an even trend. Of comparisons between equals one in forty would hold, and one in forty
 would fail. The best rate of an optimizer on a problem has the lowest median end.
 
 The runs are deterministic, so each number is recomputed by the command beside it; all of them with
