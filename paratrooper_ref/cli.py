@@ -1,4 +1,4 @@
-"""The command line: run, explain, plot, golden, check, infer, attribute, kill, variants.
+"""The command line: run, explain, plot, claims, golden, check, infer, attribute, kill, variants.
 
 Exit status: 0 success, 1 a check failed, 2 bad usage or input (one line on stderr), 3 there was
 nothing to check, 130 interrupted.
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from paratrooper_ref import __version__
+from paratrooper_ref.claims.commands import add_verb as add_claims
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.conformance import commands as conformance
 from paratrooper_ref.explain import explain, number
@@ -181,6 +182,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog="example: paratrooper-ref golden verify --prove",
     )
     golden.verbs = add_verbs(golden, _Parser)
+    add_claims(verbs)
     conformance.add_verbs(verbs)
     return parser
 

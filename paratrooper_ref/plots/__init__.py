@@ -6,6 +6,13 @@ without red and green, and each optimizer keeps its own everywhere.
 """
 
 from paratrooper_ref.plots.basins import Basins, attraction, basins
+from paratrooper_ref.plots.claims import (
+    claim_curves,
+    claim_cuts,
+    claim_differences,
+    claim_figure,
+    claim_look,
+)
 from paratrooper_ref.plots.heat import Margins, margins
 from paratrooper_ref.plots.landscapes import (
     against_depth,
@@ -54,6 +61,11 @@ __all__ = [
     "animate",
     "attraction",
     "basins",
+    "claim_curves",
+    "claim_cuts",
+    "claim_differences",
+    "claim_figure",
+    "claim_look",
     "contour",
     "curves",
     "expected_losses",

@@ -1,0 +1,155 @@
+"""The verb ``claims``: measure what the source claims.
+
+Exit status: 0 measured, whichever way it came out; 2 an unusable argument or folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, measure
+from paratrooper_ref.claims.settings import SETTINGS
+from paratrooper_ref.claims.table import CLAIMS, Claim
+from paratrooper_ref.claims.words import report
+from paratrooper_ref.files import replacing
+from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.progress import Bar
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MEASURED: Final = 0
+QUICK: Final[dict[str, Any]] = {"rates": (1e-2, 0.1), "epochs": 120}
+QUICK_PROBLEM: Final = "diabetes"  # the one that every claim is tried on
+
+
+def add_verb(verbs: Any) -> None:
+    """Add the verb to those of the command line."""
+    verb = verbs.add_parser(
+        "claims",
+        help="measure the source's claims: where they hold, where not, and by how much",
+        description=(
+            "Measure what the source claims of its optimizers, over learning rates and seeds, and "
+            "print for each claim where it holds, where it does not, and by how much. A claim "
+            "that fails is a result: exit status 0."
+        ),
+        epilog="example: paratrooper-ref claims speed --problem regression --rates 0.01",
+    )
+    names = ", ".join(CLAIMS)
+    verb.add_argument("name", nargs="*", help=f"any of {names}, or their numbers; all if none")
+    verb.add_argument("--list", action="store_true", help="list the claims, and measure nothing")
+    shown = " ".join(f"{rate:g}" for rate in RATES)
+    verb.add_argument(
+        "--rates", type=float, nargs="+", metavar="RATE", help=f"learning rates ({shown})"
+    )
+    verb.add_argument("--seeds", type=int, help=f"at least 10 ({SEEDS})")
+    verb.add_argument("--epochs", type=int, help=f"({EPOCHS}; the source has 1000)")
+    problems = ", ".join(SETTINGS)
+    verb.add_argument(
+        "--problem", action="append", help=f"only this one of {problems} (repeat for several)"
+    )
+    cores = os.cpu_count() or 1
+    verb.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
+    verb.add_argument(
+        "--quick", action="store_true",
+        help=f"{QUICK_PROBLEM}, two rates and 120 epochs, unless asked otherwise",
+    )
+    verb.add_argument(
+        "--out", type=Path, metavar="FOLDER",
+        help="write claims.json, and a figure a claim where there is matplotlib",
+    )
+    verb.add_argument("--json", action="store_true", help="print JSON")
+    verb.set_defaults(act=_claims, parser=verb)
+
+
+def _claims(args: argparse.Namespace) -> int:
+    claims = _named(args.name)
+    if args.problem and not args.name:  # of all claims those that these problems are for
+        claims = [claim for claim in claims if {*claim.settings} & {*args.problem}] or claims
+    if args.list:
+        rows = [{"number": c.number, "name": c.name, "says": c.says} for c in claims]
+        lines = [f"{row['number']}  {row['name']:<12} {row['says']}" for row in rows]
+        print(json.dumps(rows, indent=1) if args.json else "\n".join(lines))
+        return MEASURED
+    chosen = _chosen(args)
+    if args.out is not None:
+        _writable(args.out)
+    with Bar("measuring") as bar:
+        found = measure(claims, jobs=max(1, args.jobs), progress=bar, **chosen)
+    text = _json(found)
+    files = [] if args.out is None else _saved(found, text, args.out)
+    print(text if args.json else report(found))
+    if files and not args.json:
+        print(f"\nsaved {len(files)} files in {args.out}")
+    return MEASURED
+
+
+def _named(names: list[str]) -> list[Claim]:
+    """Return the claims of these names or numbers, in order and each once."""
+    numbers = {str(claim.number) for claim in CLAIMS.values()}
+    for name in names:
+        if name not in CLAIMS and name not in numbers:
+            msg = f"unknown claim {name!r}; {nearest(name, CLAIMS)}"
+            raise ValueError(msg)
+    return [
+        claim for claim in CLAIMS.values()
+        if not names or claim.name in names or str(claim.number) in names
+    ]
+
+
+def _chosen(args: argparse.Namespace) -> dict[str, Any]:
+    """Return the arguments of `measure` that were asked for."""
+    given = {
+        "rates": args.rates, "seeds": args.seeds, "epochs": args.epochs, "settings": args.problem
+    }
+    quick = {**QUICK, "settings": [QUICK_PROBLEM]} if args.quick else {}
+    return quick | {name: value for name, value in given.items() if value is not None}
+
+
+def _writable(folder: Path) -> None:
+    """Refuse a folder that cannot be written to before the work, not after it."""
+    made = not folder.exists()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(folder / "probe") as file:
+            file.write(b"")
+        (folder / "probe").unlink()
+    except OSError as error:
+        msg = f"claims needs a folder to write to, got --out={folder} ({error.strerror})"
+        raise ValueError(msg) from error
+    if made:
+        folder.rmdir()
+
+
+def _json(found: dict[str, Any]) -> str:
+    """Return JSON with a line for each name, and one for a list of numbers."""
+    text = json.dumps(found, indent=1, allow_nan=False)
+    return re.sub(r"\[[-+.\de,\s]*\]", lambda numbers: " ".join(numbers[0].split()), text)
+
+
+def _saved(found: dict[str, Any], text: str, folder: Path) -> list[Path]:
+    """Write the data and the figures; return the files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = [folder / "claims.json"]
+    with replacing(files[0]) as file:
+        file.write(f"{text}\n".encode())
+    try:
+        import matplotlib as mpl
+    except ImportError:
+        return files
+    mpl.use("Agg")
+    from paratrooper_ref.plots.claims import claim_figure
+
+    for claim in found["claims"]:
+        if claim["comparisons"]:
+            path = folder / f"{claim['name']}.png"
+            figure: Figure = claim_figure(claim)
+            with replacing(path) as file:
+                figure.savefig(file, format="png")
+            files.append(path)
+    return files

@@ -1,0 +1,179 @@
+"""The claims as they were measured: losses with intervals, cuts, differences over the rates.
+
+Everything is drawn from the plain data that ``paratrooper-ref claims --json`` prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from paratrooper_ref.plots.style import DASHED, INK, STYLE, Look, axes, look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# An ordinal quantity, such as h, from light to dark; told apart by markers as well.
+SHADES: Final = ("#e69f00", "#d55e00", "#8a4fa3", "#1c2f6e")
+EPOCHS_NAMED: Final = {"rangerlars": (60,), "speed": (25, 120), "paratrooper": (25,)}
+MARKERS: Final = ("o", "s", "D", "^")
+
+
+def claim_look(arm: str) -> Look:
+    """Return how an arm is drawn: as its optimizer is, lo = 0 dashed."""
+    found = look(arm)
+    name, _, rest = arm.partition("(")
+    base = look(name).label
+    if rest == "radamw)":
+        return found._replace(label="Lookahead(RAdamW)")
+    if rest.startswith("lo="):
+        label = f"{base}, lo = {rest[3]}"
+        return found._replace(label=label, dashes=DASHED if rest[3] == "0" else "-")
+    return found._replace(label=base)
+
+
+def claim_curves(curves: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
+    """Draw the loss above the minimum over the epochs, its geometric mean and 95 % interval.
+
+    Parameters
+    ----------
+    curves : sequence of mapping
+        Of one problem, from a claim's ``curves``.
+    ax : Axes, optional
+    """
+    ax = axes(ax)
+    for curve in curves:
+        style = claim_look(curve["arm"])
+        epochs = np.array(curve["epochs"])
+        mean, low, high = (10 ** np.array(curve[key]) for key in ("mean", "low", "high"))
+        ax.fill_between(epochs, low, high, color=style.color, alpha=0.22, lw=0)
+        label = f"{style.label}, rate {curve['rate']:g}" if curve["best"] else style.label
+        ax.plot(
+            epochs, mean, color=style.color, ls=style.dashes, lw=style.width, label=label,
+            zorder=3 + (style.width > 2),
+        )
+    ax.set(yscale="log", xlabel="epoch")
+    ax.grid(True, which="major", lw=0.7)
+    ax.margins(x=0)
+    return ax
+
+
+def claim_cuts(curves: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> Axes:
+    """Draw the loss around the cuts of the rate, as a multiple of what it was before them.
+
+    Parameters
+    ----------
+    curves : sequence of mapping
+        Of one problem, from the ``curves`` of the claim about plateaus; epoch 0 is the last
+        before a cut.
+    ax : Axes, optional
+    """
+    ax = axes(ax)
+    claim_curves(curves, ax)
+    ax.axvline(0, color=INK, lw=1.1, ls=DASHED)
+    ax.axhline(1, color="#888888", lw=0.9)
+    ax.set(xlabel="epochs after a cut of the rate", xticks=range(-4, 11, 2))
+    return ax
+
+
+def claim_differences(
+    comparisons: Sequence[Mapping[str, Any]], problem: str, ax: Axes | None = None
+) -> Axes:
+    """Draw a claim's differences over the learning rates, with intervals; below 0 it holds.
+
+    Parameters
+    ----------
+    comparisons : sequence of mapping
+        A claim's ``comparisons``, at most four.
+    problem : str
+    ax : Axes, optional
+    """
+    ax = axes(ax)
+    for i, comparison in enumerate(comparisons):
+        rows = [
+            row for row in comparison["rows"]
+            if row["problem"] == problem and not row["best"] and row["difference"] is not None
+        ]
+        shift = 1 + 0.06 * (i - (len(comparisons) - 1) / 2)  # so that intervals do not overlap
+        y = np.array([row["difference"] for row in rows])
+        below, above = (np.array([row[key] for row in rows]) for key in ("low", "high"))
+        ax.errorbar(
+            [shift * row["rates"][0] for row in rows], y, yerr=[y - below, above - y],
+            color=SHADES[i], marker=MARKERS[i], ms=5, lw=1.4, capsize=2.5,
+            label=comparison["says"],
+        )
+    ax.axhline(0, color=INK, lw=1.1, ls=DASHED)
+    ax.set(xscale="log", xlabel="learning rate", title=problem)
+    ax.set_ylabel("difference, decades\n(below 0: as claimed)")
+    ax.grid(True, which="major", lw=0.7)
+    return ax
+
+
+def claim_figure(claim: Mapping[str, Any]) -> Figure:
+    """Return the figure of one claim: a panel for each problem, or two, at equal rates above.
+
+    Parameters
+    ----------
+    claim : mapping
+        One of ``claims`` in what ``paratrooper-ref claims --json`` prints.
+
+    Raises
+    ------
+    ValueError
+        If the claim has nothing to draw.
+    """
+    import matplotlib as mpl
+    import matplotlib.pyplot as plt
+
+    problems = list(claim["best"])
+    if not problems:
+        msg = f"claim_figure needs a claim that was measured, got {claim['name']!r}"
+        raise ValueError(msg)
+    kinds = sorted({curve["best"] for curve in claim["curves"]}) or [True]
+    wide = min(len(problems), 3)
+    blocks = [problems[i : i + wide] for i in range(0, len(problems), wide)]
+    rows = [(block, at_best) for block in blocks for at_best in kinds]
+    with mpl.rc_context(STYLE):
+        figure: Figure
+        figure, grid = plt.subplots(
+            len(rows), wide, squeeze=False, layout="constrained",
+            figsize=(max(3.3 * wide, 7.5), 0.9 + 2.9 * len(rows)),
+        )
+        for panels, (block, at_best) in zip(grid, rows, strict=True):
+            for ax in panels[len(block) :]:
+                ax.set_axis_off()
+            for problem, ax in zip(block, panels, strict=False):
+                _panel(claim, problem, ax, at_best=at_best)
+                ax.set_title(problem if at_best == kinds[0] else "")
+                if problem != block[0]:
+                    ax.set_ylabel("")
+        found = [ax.get_legend_handles_labels() for ax in grid.flat]
+        handles, labels = max(found, key=lambda pair: len(pair[0]))
+        named = dict(zip((text.partition(", rate")[0] for text in labels), handles, strict=True))
+        columns = 1 if max(map(len, named)) > 30 else 4
+        figure.legend(
+            named.values(), named, loc="outside lower center", ncols=min(len(named), columns)
+        )
+    return figure
+
+
+def _panel(claim: Mapping[str, Any], problem: str, ax: Axes, *, at_best: bool) -> None:
+    """Draw what there is of a claim on one problem."""
+    curves = [c for c in claim["curves"] if c["problem"] == problem and c["best"] == at_best]
+    if not claim["curves"]:
+        claim_differences(claim["comparisons"], problem, ax)
+    elif min(claim["curves"][0]["epochs"]) < 0:
+        claim_cuts(curves, ax)
+        ax.set_ylabel("loss above the minimum,\nas a multiple of before")
+    else:
+        claim_curves(curves, ax)
+        for epoch in EPOCHS_NAMED.get(claim["name"], ()):
+            ax.axvline(epoch, color="#888888", lw=0.9, ls=DASHED, zorder=1)
+        at = "each at its best rate" if at_best else f"all at rate {curves[0]['rate']:g}"
+        ax.set_ylabel(f"loss above the minimum,\n{at}")
+    if at_best and curves:
+        rates = [f"{curve['rate']:g}" for curve in curves]
+        ax.legend(ax.lines[: len(rates)], rates, title="rate", fontsize=8.5, title_fontsize=8.5)

@@ -1,0 +1,422 @@
+"""The claims are decided by a rule that is right where the answer is known."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy import stats
+
+import paratrooper_ref as pr
+import problems
+from paratrooper_ref import plots
+from paratrooper_ref.claims import CLAIMS, SETTINGS, decide, interval
+from paratrooper_ref.claims.arms import ARMS, DECAY
+from paratrooper_ref.claims.cells import Cell, Curves, measured, scaled
+from paratrooper_ref.claims.interval import student
+from paratrooper_ref.claims.measure import around_cuts, best, compared, measure, untrained
+from paratrooper_ref.claims.statistics import Change, End, Noise, Window
+from paratrooper_ref.claims.table import Comparison
+from paratrooper_ref.claims.words import report
+from paratrooper_ref.cli import main
+from problems import _random
+
+mpl.use("Agg")
+STORED = Path(__file__).parent.parent / "docs" / "claims.json"
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    yield
+    plt.close("all")
+
+
+def normals(seed: int, *shape: int) -> Any:
+    """Return standard normals."""
+    return _random.normals(seed, 0, _random.NOISE, int(np.prod(shape))).reshape(shape)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.9, 0.95, 0.999])
+@pytest.mark.parametrize("degrees", [*range(1, 12), 29, 30, 199])
+def test_the_quantile_of_t_is_scipys(degrees: int, confidence: float) -> None:
+    """For odd and even degrees of freedom."""
+    wanted = stats.t.ppf((1 + confidence) / 2, degrees)
+
+    assert student(confidence, degrees) == pytest.approx(wanted, rel=1e-11)
+
+
+def test_the_interval_is_scipys() -> None:
+    """Mean, standard error with n - 1, and quantile, put together."""
+    x = normals(1, 10) * 3 + 2
+
+    found = interval(x)
+
+    wanted = stats.t.interval(0.95, 9, loc=x.mean(), scale=stats.sem(x))
+    assert (found.low, found.high) == pytest.approx(wanted, rel=1e-12)
+    assert found.mean == pytest.approx(x.mean(), rel=1e-14)
+
+
+def test_the_interval_covers_the_mean_as_often_as_it_says() -> None:
+    """Of 4000 intervals for the mean 0, 95 % up to four standard errors of that share."""
+    found = [interval(row) for row in normals(2, 4000, 10)]
+
+    covered = np.mean([i.low < 0 < i.high for i in found])
+    assert abs(covered - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 4000)
+
+
+def test_the_verdict_is_decided_by_the_interval_and_the_margin() -> None:
+    """An interval below the margin holds, above it fails, around it is undecided."""
+    x = np.array([-1.0, 0.0, 1.0])  # mean 0, s = 1: the interval is ± 4.3027 / √3 = ± 2.4841
+
+    assert decide(x - 2.49).word == "holds"
+    assert decide(x - 2.48).word == "undecided"
+    assert decide(x + 2.48).word == "undecided"
+    assert decide(x + 2.49).word == "fails"
+    assert decide(x, margin=2.49).word == "holds"
+    assert decide(x, margin=-2.49).word == "fails"
+    assert decide(np.zeros(3)).word == "undecided"
+
+
+def test_seeds_without_a_number_are_left_out_and_half_of_them_leave_it_undecided() -> None:
+    """Three of four decide; two of four do not, nor does one."""
+    x = np.array([-1.0, -1.1, -0.9, np.nan])
+
+    three = decide(x)
+    assert (three.word, three.difference) == ("holds", interval(x[:3]))
+    assert decide(np.array([-1.0, -1.1, np.nan, np.nan])).word == "undecided"
+    assert decide(np.array([-1.0, np.nan])).difference is None
+
+
+def test_a_constant_factor_between_paired_runs_is_found_through_common_noise() -> None:
+    """Runs that differ by a factor of 2 hold, though each seed's level varies by far more."""
+    level = np.repeat(3 * normals(3, 1, 10), 101, axis=0)
+    high = Curves(decades=level + 0.01 * normals(4, 101, 10))
+    low = Curves(decades=level - np.log10(2) + 0.01 * normals(5, 101, 10))
+    high.decades[0] = low.decades[0] = 20.0
+
+    lower = Comparison(says="", of="", against="", by=End())
+    verdict = compared(lower, low, high)
+    assert verdict.word == "holds"
+    assert verdict.difference is not None
+    assert verdict.difference.mean == pytest.approx(-np.log10(2), abs=0.01)
+    assert compared(lower, high, low).word == "fails"
+    assert compared(lower, high, high).word == "undecided"
+
+
+def test_two_runs_that_stand_still_are_not_level() -> None:
+    """Within any margin they would be; one that trains is lower than one that does not."""
+    still = Curves(decades=np.ones((101, 10)))
+    falling = Curves(decades=np.linspace(1, 0, 101)[:, None] * np.ones(10))
+    level = Comparison(says="", of="", against="", by=End(), margin=0.1)
+
+    assert compared(level, still, still) == decide(np.full(10, np.nan))
+    assert compared(level, falling, still).word == "holds"
+    assert compared(level, still, falling).word == "fails"
+    assert compared(level, falling, falling).word == "holds"
+
+
+def test_windows_and_the_end_are_means_over_their_epochs() -> None:
+    """Of decades 0, -1, -2, ..., by hand."""
+    curves = Curves(decades=-np.arange(101.0)[:, None] * np.ones(2))
+
+    np.testing.assert_array_equal(Window(1, 60)(curves), [-30.5, -30.5])
+    np.testing.assert_array_equal(Window(25, 25)(curves), [-25, -25])
+    np.testing.assert_array_equal(End()(curves), [-95.5, -95.5])
+
+
+def test_noise_is_the_standard_deviation_of_a_loss_whatever_its_trend() -> None:
+    """A falling loss with noise of 1e-3: the noise is found, the fall is not."""
+    epochs = np.arange(2001)[:, None]
+    losses = 9 - 4e-3 * epochs + 1e-3 * normals(6, 2001, 4)
+    losses[0] = 10
+
+    noise = Noise()(Curves(decades=np.log10(losses)))
+
+    np.testing.assert_allclose(10**noise, 1e-3, rtol=0.2)  # 200 jumps: 6 % is one deviation
+    still = Noise()(Curves(decades=np.ones((101, 1))))
+    np.testing.assert_array_equal(still, [1.0])  # never below its start: not quiet
+
+
+def test_the_change_at_a_cut_is_after_less_before() -> None:
+    """A step down by 0.7 five epochs after a cut at 30, and nothing at a second cut."""
+    decades = np.zeros((101, 3))
+    decades[36:, 0] = -0.7
+    curves = Curves(decades=decades, cuts=((30, 60), (), (95,)))
+
+    np.testing.assert_allclose(Change()(curves), [-0.35, np.nan, np.nan])
+    around = around_cuts(curves)
+    assert around.shape == (15, 1)
+    np.testing.assert_allclose(around[:10, 0], 0)
+    np.testing.assert_allclose(around[10:, 0], -0.35)
+
+
+def test_the_best_rate_has_the_lowest_median_end() -> None:
+    """One seed in three that is far lower does not make a rate the best."""
+    lucky = Curves(decades=np.tile([-9.0, 1.0, 1.0], (101, 1)))
+    steady = Curves(decades=np.tile([0.0, 0.0, 0.0], (101, 1)))
+
+    assert best([(0.1, lucky), (0.3, steady)])[0] == 0.3
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [Cell("radamw", "columns", 1.0, 10, 3), Cell("radamw(h=1.038)", "diabetes", 0.1, 10, 3)],
+)
+def test_a_run_that_goes_astray_counts_as_its_start(cell: Cell) -> None:
+    """Whether the loss is not finite any more or only high; nothing is NaN."""
+    curves = measured(cell)
+
+    assert np.isfinite(curves.decades).all()
+    np.testing.assert_array_equal(curves.decades, np.tile(curves.decades[0], (4, 1)))
+    assert untrained(curves).all()
+
+
+@pytest.mark.parametrize("arm", ["ranger", "paratrooper"])
+def test_a_row_of_a_batch_is_the_run_of_its_seed_alone(arm: str) -> None:
+    """Until the first cut a run with reduction on plateau has the bits of one without."""
+    together = measured(Cell(arm, "diabetes", 0.01, 10, 8)).decades
+    alone = measured(Cell(f"{arm}(plateau)", "diabetes", 0.01, 10, 8))
+
+    assert alone.cuts == ((),) * 10
+    np.testing.assert_array_equal(alone.decades, together)
+    assert len({*together[-1].tolist()}) == 10
+
+
+def test_a_cell_is_what_the_library_gives() -> None:
+    """The excess after each epoch is that of `run` with the setting's problem and start."""
+    setting = SETTINGS["regression"]
+    problem = setting.make(3)
+    assert problem.steps_per_epoch == 5
+
+    alone = pr.run(
+        pr.AdamW(lr=0.1, weight_decay=DECAY), problem, 20, start=setting.start(3), record="loss"
+    )
+
+    decades = measured(Cell("adamw", "regression", 0.1, 10, 4)).decades[:, 2]
+    np.testing.assert_array_equal(10**decades, 10 ** np.log10(alone.losses[::5] - problem.minimum))
+
+
+def test_each_seed_has_a_start_of_its_own() -> None:
+    """Uniform in ±1/√d for a regression; for a net what that net has with that seed."""
+    for name, setting in SETTINGS.items():
+        starts = setting.starts(range(1, 201))
+        flat = np.concatenate([x.reshape(200, -1) for x in starts.values()], axis=1)
+        assert len({*flat[:, 0].tolist()}) == 200
+        if not name.endswith("net"):
+            d = starts["w"].shape[1]
+            assert np.abs(flat).max() <= 1 / np.sqrt(d)
+            assert flat.std() == pytest.approx(1 / np.sqrt(3 * d), rel=0.05)
+    net = problems.tanh_net(depth=2, width=4, samples=64, seed=7).starts[0]
+    for layer, x in SETTINGS["tanh-net"].start(7).items():
+        np.testing.assert_array_equal(x, net[layer])
+
+
+def test_raised_targets_move_the_minimum_to_an_intercept_of_22_and_a_half() -> None:
+    """Loss and gradients at the raised intercept are those of the regression at its own."""
+    far, near = SETTINGS["prices"].make(4), SETTINGS["regression"].make(4)
+    point = SETTINGS["prices"].start(1)
+    above = {**point, "b": point["b"] + 21.5}
+
+    assert far.loss(above) == pytest.approx(near.loss(point), rel=1e-14)
+    assert far.grad(above)["w"] == pytest.approx(near.grad(point)["w"], rel=1e-12)
+    best_point = far.minimizers[0]
+    assert best_point["b"] == pytest.approx([22.5])
+    assert np.abs(far.grad(best_point)["w"]).max() < 1e-12
+    assert far.steps_per_epoch == 16
+    drawn = np.mean([far.grad(point, t)["b"] for t in range(1, 17)])
+    assert drawn == pytest.approx(far.grad(point)["b"][0], rel=0.05)
+
+
+def test_cuts_are_the_epochs_after_which_the_rate_falls() -> None:
+    """Held against the rates that the run itself recorded."""
+    curves = measured(Cell("ranger(plateau)", "diabetes", 1.0, 10, 40))
+    setting = SETTINGS["diabetes"]
+    alone = pr.run(
+        pr.Ranger(lr=1.0, weight_decay=DECAY), setting.make(1), 200, start=setting.start(1),
+        schedule=pr.ReduceOnPlateau(epoch=5), record="loss",
+    )
+
+    falls = [t for t in range(2, 201) if alone.rates[t] < alone.rates[t - 1]]
+    assert falls
+    assert curves.cuts[0] == tuple((t - 1) // 5 for t in falls)
+
+
+def test_the_loss_is_scaled_so_that_first_batches_have_the_h_asked_for() -> None:
+    """The mean over the seeds of Σg²/d over 100², 100 = (1 - 0.9) / (1 - 0.999)."""
+    from paratrooper_ref.claims.cells import _factor
+
+    setting, seeds = SETTINGS["diabetes"], range(1, 11)
+    problem = setting.make(seeds)
+    factor = _factor(problem, setting, Cell("radamw(h=0.707)", "diabetes", 0.1, 10, 5), 0.707)
+    loud = scaled(problem, factor)
+
+    gradients = loud.grad(setting.starts(seeds), t=1)
+    flat = np.concatenate([gradients["w"], gradients["b"]], axis=1)
+    assert (flat * flat).mean() / 1e4 == pytest.approx(0.707, rel=1e-12)
+    point = setting.start(1)
+    assert loud.loss(point) == pytest.approx(factor * problem.loss(point), rel=1e-15)
+
+
+def test_each_claim_is_of_arms_and_settings_that_there_are() -> None:
+    """Numbers 1 to 8, each measured here or said to be elsewhere."""
+    assert {claim.number for claim in CLAIMS.values()} == set(range(1, 9))
+    for claim in CLAIMS.values():
+        assert {*claim.arms} <= {*ARMS}
+        assert {*claim.settings} <= {*SETTINGS}
+        assert bool(claim.comparisons) != bool(claim.elsewhere)
+    rates = {arm.optimizer.hyper().get("weight_decay", DECAY) for arm in ARMS.values()}
+    assert rates == {DECAY}
+
+
+def test_with_lo_0_an_intercept_that_starts_below_0_never_gets_above_it() -> None:
+    """The step of a layer of one number shrinks with it; with lo = 1 it does not."""
+    setting, seeds = SETTINGS["prices"], range(1, 11)
+    problem, start = setting.make(seeds), setting.starts(seeds)
+    below = start["b"][:, 0] < 0
+
+    ends = {
+        lower: pr.run(
+            pr.RangerLars(lr=0.03, lower=lower, weight_decay=DECAY), problem, 320, start=start,
+            record="loss", every=320,
+        ).state.params["b"][:, 0]
+        for lower in (0, 1)
+    }
+
+    assert below.sum() == 7
+    assert np.abs(ends[0][below]).max() < 0.02
+    assert ends[0][~below].min() > 0.5
+    assert ends[1].min() > 5
+
+
+def test_the_command_measures_and_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A table, the data and a figure a claim; nothing on stderr, which is no terminal here."""
+    status = main(["claims", "lookahead", "plateau", "noise", "--rates", "0.3", "--out",
+                   "x", "--problem", "regression", "--epochs", "45", "--jobs", "1"])
+
+    said = capsys.readouterr()
+    found = json.loads((tmp_path / "x" / "claims.json").read_text())
+    assert (status, said.err) == (0, "")
+    assert report(found) in said.out
+    names = sorted(p.name for p in (tmp_path / "x").iterdir())
+    assert names == ["claims.json", "lookahead.png", "plateau.png"]
+    assert (tmp_path / "x" / "plateau.png").read_bytes().startswith(b"\x89PNG")
+    lookahead, plateau, noise = found["claims"]
+    assert [len(c["rows"]) for c in lookahead["comparisons"]] == [2, 2]
+    assert any(row["seeds"] > 5 for row in plateau["comparisons"][0]["rows"])
+    assert (noise["elsewhere"], noise["comparisons"]) == ("docs/noise.md", [])
+    assert "measured elsewhere: docs/noise.md" in said.out
+    for claim in found["claims"]:
+        for comparison in claim["comparisons"]:
+            for row in comparison["rows"]:
+                assert row["verdict"] in ("holds", "fails", "undecided")
+                assert row["difference"] is None or row["low"] <= row["difference"] <= row["high"]
+
+
+def test_the_numbers_do_not_depend_on_the_number_of_processes() -> None:
+    """Two processes share the work."""
+    ask: dict[str, Any] = {"rates": (0.1,), "epochs": 10, "settings": ["diabetes"]}
+
+    one = measure([CLAIMS["lookahead"]], jobs=1, **ask)
+    two = measure([CLAIMS["lookahead"]], jobs=2, **ask)
+
+    assert one == two
+
+
+def test_a_number_of_the_page_is_recomputed_by_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """RangerLars at epoch 25 against Ranger at 120, on the made regression at one rate."""
+    stored = json.loads(STORED.read_text("utf-8"))
+    (claim,) = [c for c in stored["claims"] if c["name"] == "speed"]
+    wanted = [r for r in claim["comparisons"][0]["rows"] if r["problem"] == "regression"]
+
+    main(["claims", "speed", "--problem", "regression", "--rates", "0.01", "--json", "--jobs", "1"])
+
+    found = json.loads(capsys.readouterr().out)
+    row = found["claims"][0]["comparisons"][0]["rows"][0]
+    (same,) = [r for r in wanted if r["rates"] == [0.01] and not r["best"]]
+    for key in ("difference", "low", "high"):
+        assert row.pop(key) == pytest.approx(same.pop(key), rel=1e-5)
+    assert row == same
+
+
+@pytest.mark.slow
+def test_quick_measures_every_claim(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """On one problem, at two rates."""
+    assert main(["claims", "--quick", "--out", "all", "--jobs", "1"]) == 0
+
+    assert len([*(tmp_path / "all").glob("*.png")]) == 7
+    assert "8 radamw: RAdamW ends lower than AdamW." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["lookahed"], "unknown claim 'lookahed'"),
+        (["1", "--rates", "-0.1"], "different learning rates > 0, got rates=[-0.1]"),
+        (["1", "--rates", "nan"], "different learning rates > 0, got rates=[nan]"),
+        (["1", "--rates", "0.1", "0.1"], "different learning rates"),
+        (["1", "--seeds", "9"], "at least 10 seeds, for intervals worth their name, got seeds=9"),
+        (["speed", "--epochs", "100"], "the claim speed needs at least 120 epochs"),
+        (["5", "--problem", "tanh-net"], "the claim plateau needs a problem among regression"),
+        (["1", "--problem", "boston"], "the claim lookahead needs a problem among"),
+        (["1", "--problem", "diabetes", "--problem", "boston"], "problems among regression,"),
+        (["1", "--out", "file"], "needs a folder to write to, got --out=file (File exists)"),
+        (["1", "--rates", "fast"], "invalid float value: 'fast'"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_in_one_line(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit status 2, and nothing is written or run."""
+    (tmp_path / "file").write_text("")
+    try:
+        status = main(["claims", *arguments])
+    except SystemExit as error:
+        status = int(error.code or 0)
+
+    captured = capsys.readouterr()
+    assert (status, captured.out) == (2, "")
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_the_claims_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By number, name and the source's words, measuring nothing."""
+    assert main(["claims", "--list"]) == 0
+    assert main(["claims", "7", "--list", "--json"]) == 0
+    assert main(["claims", "--list", "--problem", "tanh-net"]) == 0
+
+    lines = capsys.readouterr().out.splitlines()
+    assert not any(line.startswith("5 ") for line in lines[-len(CLAIMS) + 2 :])
+    assert lines[6] == "7  landscapes   Skip connections make the surface more convex."
+
+
+def test_figures_draw_the_numbers_on_the_axes_they_are_given() -> None:
+    """Curves as powers of ten, cuts at 0, a line of differences for each comparison."""
+    found = measure(
+        [CLAIMS["lookahead"]], rates=(0.03, 0.1), epochs=12, settings=["diabetes"]
+    )
+    (claim,) = found["claims"]
+    at_best = [curve for curve in claim["curves"] if curve["best"]]
+
+    _, ax = plt.subplots()
+    assert plots.claim_curves(at_best, ax) is ax
+    shown = np.asarray(ax.lines[0].get_ydata(), dtype=float)
+    np.testing.assert_allclose(shown, 10 ** np.array(at_best[0]["mean"]))
+    _, ax = plt.subplots()
+    assert plots.claim_differences(claim["comparisons"], "diabetes", ax) is ax
+    drawn = ax.containers[0].lines[0].get_ydata()  # type: ignore[attr-defined]
+    rows = claim["comparisons"][0]["rows"][:2]
+    np.testing.assert_array_equal(drawn, [row["difference"] for row in rows])
+    assert len(plots.claim_figure(claim).axes) == 2
+    with pytest.raises(ValueError, match="claim_figure needs a claim that was measured"):
+        plots.claim_figure({"name": "noise", "best": {}, "curves": []})
