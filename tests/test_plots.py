@@ -1,5 +1,8 @@
 """Figures take and return Axes, and show the numbers they are given."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -155,3 +158,24 @@ def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> No
         plots.trust(plain)
     with pytest.raises(ValueError, match="path needs recorded parameters, got record='loss'"):
         plots.path(pr.run(pr.Adam(), problems.booth(), 2, record="loss"))
+
+
+def test_figures_of_a_notebook_are_all_shown(tmp_path: Path) -> None:
+    """A backend that switches something on as it begins finds it on after the first figure."""
+    (tmp_path / "begins.py").write_text(
+        "import matplotlib\n"
+        "from matplotlib.backends.backend_agg import FigureCanvas, FigureManager\n"
+        "matplotlib.interactive(True)\n"
+    )
+    script = (
+        "import matplotlib\n"
+        "from paratrooper_ref import plots\n"
+        "plots.curves(steps=2)\n"
+        "print(matplotlib.is_interactive())\n"
+    )
+    place = {"MPLBACKEND": "module://begins", "PYTHONPATH": f"{tmp_path}{os.pathsep}{Path.cwd()}"}
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, **place}, capture_output=True,
+        text=True, check=False,
+    )
+    assert ended.stdout == "True\n", ended.stderr

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from paratrooper_ref.plots.style import DASHED, INK, STYLE, Look, axes, look
+from paratrooper_ref.plots.style import DASHED, INK, Look, axes, look, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -125,7 +125,6 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
     ValueError
         If the claim has nothing to draw.
     """
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     problems = list(claim["best"])
@@ -136,7 +135,7 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
     wide = min(len(problems), 3)
     blocks = [problems[i : i + wide] for i in range(0, len(problems), wide)]
     rows = [(block, at_best) for block in blocks for at_best in kinds]
-    with mpl.rc_context(STYLE):
+    with styled():
         figure: Figure
         figure, grid = plt.subplots(
             len(rows), wide, squeeze=False, layout="constrained",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from paratrooper_ref.landscape.convexity import Convexity
-from paratrooper_ref.plots.style import DASHED, INK, STYLE, axes, single
+from paratrooper_ref.plots.style import DASHED, INK, axes, single, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,10 +115,9 @@ def slice_surface(
     _is_plane("slice_surface", slice)
     solid: Any = ax
     if solid is None:
-        import matplotlib as mpl
         import matplotlib.pyplot as plt
 
-        with mpl.rc_context(STYLE):
+        with styled():
             solid = plt.figure(figsize=(6.4, 4.8)).add_axes((0, 0.02, 0.94, 1), projection="3d")
     if not hasattr(solid, "plot_surface"):
         msg = "slice_surface needs three-dimensional Axes, got flat ones; give projection='3d'"

@@ -9,7 +9,7 @@ import numpy as np
 
 from paratrooper_ref.plots.planes import contour, has_plane, path
 from paratrooper_ref.plots.runs import losses
-from paratrooper_ref.plots.style import INK, STYLE, look
+from paratrooper_ref.plots.style import INK, look, styled
 from paratrooper_ref.plots.sweeps import LOST, sweep
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 def overview(entries: Sequence[Entry]) -> Figure:
     """Return one figure of a comparison: paths where there is a plane, losses, sweeps."""
-    import matplotlib as mpl
     import matplotlib.pyplot as plt
 
     problems: dict[str, list[Entry]] = {}
@@ -28,7 +27,7 @@ def overview(entries: Sequence[Entry]) -> Figure:
         problems.setdefault(entry.best.problem.name, []).append(entry)
     planes = [rows for rows in problems.values() if has_plane(rows[0].best.problem)]
     swept = any(len(entry.rates) > 1 for entry in entries)
-    with mpl.rc_context(STYLE):
+    with styled():
         columns = (["plane"] if planes else []) + ["losses"] + (["sweep"] if swept else [])
         widths = {"plane": 1.55, "losses": 1.15, "sweep": 1.0}
         rows = max(2, len(problems)) if planes else len(problems)

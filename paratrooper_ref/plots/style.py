@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -78,12 +79,24 @@ def axes(ax: Axes | None, *, width: float = 6.4) -> Axes:
     """Return the Axes, or new ones of a figure so many inches wide."""
     if ax is not None:
         return ax
+    import matplotlib.pyplot as plt
+
+    with styled():
+        new: Axes = plt.subplots(figsize=(width, 4.4), layout="constrained")[1]
+    return new
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Make figures within look as ours do."""
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
+    # A backend that began within the context would lose, at its end, what it has switched on:
+    # in a notebook the first figure would be the only one that is shown.
+    plt.draw_if_interactive()
     with mpl.rc_context(STYLE):
-        new: Axes = plt.subplots(figsize=(width, 4.4), layout="constrained")[1]
-    return new
+        yield
 
 
 BESIDE: Final = 7.8  # the width of a plane with its key beside it
