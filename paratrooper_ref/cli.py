@@ -49,6 +49,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNHEARD: Final = 141  # what a shell says of a process that a closed pipe has ended
 PICTURES: Final = ("basins", "curves", "losses", "margins", "paths", "trust")
+LONGEST: Final = 100_000  # steps that 'plot' takes itself: beyond, it would be minutes
 REPORT: Final = "paratrooper-ref conformance report"
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
 FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"
@@ -172,7 +173,12 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--layer", help="which layer of a line (default: the first)")
     verb.add_argument("--beta1", type=float, default=0.95, help="of the curves (default 0.95)")
     verb.add_argument("--beta2", type=float, default=0.999, help="of the curves (default 0.999)")
-    verb.add_argument("--steps", type=_integer, default=2000, help="length of the curves (2000)")
+    verb.add_argument(
+        "--steps",
+        type=_integer,
+        help="length of the curves (default 2000); steps from each start of the basins (as many "
+        f"as the run took); at most {LONGEST}",
+    )
     verb.set_defaults(act=_plot, parser=verb)
 
     golden = verbs.add_parser(
@@ -285,7 +291,7 @@ def _plot(args: argparse.Namespace) -> int:
 
     with mpl.rc_context(plots.STYLE):
         if args.what == "curves":
-            ax = plots.curves(beta1=args.beta1, beta2=args.beta2, steps=args.steps)
+            ax = plots.curves(beta1=args.beta1, beta2=args.beta2, steps=_steps(args, 2000))
         else:
             if not args.file and args.what not in (*PICTURES, *TAGS):
                 _known("picture", args.what, [*PICTURES, *TAGS])
@@ -299,7 +305,7 @@ def _plot(args: argparse.Namespace) -> int:
                 if args.what == "paths" and out.suffix.lower() in plots.FILMS:
                     print(_filmed(plots, runs, out))
                     return DONE
-                ax = _plotted(plots, args.what, runs, args.layer)
+                ax = _plotted(plots, args, runs)
         print(_drawn(ax.figure, out))
     return DONE
 
@@ -325,7 +331,8 @@ def _filmed(plots: ModuleType, runs: list[Trajectory], out: Path) -> Path:
     return film
 
 
-def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | None) -> Any:
+def _plotted(plots: ModuleType, args: argparse.Namespace, runs: list[Trajectory]) -> Any:
+    what: str = args.what
     if what in ("losses", "paths"):
         _one_problem(what, runs)
     else:
@@ -344,7 +351,13 @@ def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | 
         return plots.key(ax)
     if what == "basins":
         (run,) = runs
-        steps = max(1, int(run.t[-1]))
+        if args.steps is None and run.stopped is not None and not run.state.batch_axes:
+            msg = (
+                "plot basins takes its steps from the run, but this one became non-finite after "
+                f"step {run.t[-1]}; say how many, such as --steps 300"
+            )
+            raise ValueError(msg)
+        steps = _steps(args, int(run.t[-1]))
         return plots.basins(
             plots.attraction(run.optimizer, run.problem, steps=steps, schedule=run.schedule)
         )
@@ -355,13 +368,22 @@ def _plotted(plots: ModuleType, what: str, runs: list[Trajectory], layer: str | 
         _known("picture", what, [*PICTURES, *TAGS])
         msg = f"plot {what} needs a run with that line, got one of {runs[0].optimizer.name}"
         raise ValueError(msg)
-    return plots.line(runs[0], what, layer=layer)
+    return plots.line(runs[0], what, layer=args.layer)
+
+
+def _steps(args: argparse.Namespace, otherwise: int) -> int:
+    """Return the steps that were asked for, or others; refuse what would take hours."""
+    steps: int = otherwise if args.steps is None else args.steps
+    if not 1 <= steps <= LONGEST:
+        msg = f"plot {args.what} needs --steps from 1 to {LONGEST}, got --steps={steps}"
+        raise ValueError(msg)
+    return steps
 
 
 def _one_problem(what: str, runs: list[Trajectory]) -> None:
-    found = ", ".join(dict.fromkeys(run.problem.name for run in runs))
-    if ", " in found:
-        msg = f"plot {what} needs runs of one problem, got {found}"
+    found = list(dict.fromkeys(run.problem.name for run in runs))
+    if len(found) > 1:
+        msg = f"plot {what} needs runs of one problem, got {', '.join(found)}"
         raise ValueError(msg)
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,52 @@ def test_no_two_things_have_one_colour() -> None:
         assert len(set(palette)) == len(palette)
 
 
+# Machado, Oliveira and Fernandes (2009), of linear RGB, at full severity.
+VISION = {
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+}
+
+
+def seen(color: str, vision: str) -> Any:
+    """Return a colour of sRGB as CIE L*a*b* (D65), as it is seen without red or green."""
+    srgb = np.array(mpl.colors.to_rgb(color))
+    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([
+        [0.4124564, 0.3575761, 0.1804375],
+        [0.2126729, 0.7151522, 0.0721750],
+        [0.0193339, 0.1191920, 0.9503041],
+    ])
+    xyz = to_xyz @ np.clip(np.array(VISION[vision]) @ linear, 0, 1) / to_xyz.sum(axis=1)
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def test_simulated_vision_is_what_another_found() -> None:
+    """White is (100, 0, 0), grey has no hue; grey and pink are 8.5 and 17 apart, as in a review."""
+    for vision, apart in {"deuteranopia": 8.5, "protanopia": 17}.items():
+        np.testing.assert_allclose(seen("white", vision), [100, 0, 0], atol=0.01)
+        assert np.abs(seen("#777777", vision)[1:]).max() < 0.01
+        found = np.linalg.norm(seen("#8c8c8c", vision) - seen("#cc79a7", vision))
+        assert found == pytest.approx(apart, abs=0.5)
+
+
+@pytest.mark.parametrize("vision", VISION)
+def test_optimizers_of_close_colours_differ_in_their_dashes(vision: str) -> None:
+    """A distance below 20 is not enough between thin lines."""
+    for one, other in combinations(plots.LOOKS.values(), 2):
+        if np.linalg.norm(seen(one.color, vision) - seen(other.color, vision)) < 20:
+            assert one.dashes != other.dashes, (one.label, other.label)
+
+
 def test_curves_pass_through_the_known_answers() -> None:
     """At beta = (0.95, 0.999): b is least at t = 25, the ceiling opens at 6 and ends near 1.3."""
     b, ceiling = plots.scalar_curves(0.95, 0.999, 2000)
@@ -119,6 +166,38 @@ def test_curves_pass_through_the_known_answers() -> None:
     assert np.isnan(ceiling[:5]).all()
     assert ceiling[5] == 132.61342622908619
     assert ceiling[1999] == 1.29809734366523824
+
+
+def test_curves_name_no_ceiling_that_is_not_drawn() -> None:
+    """None at beta2 = 0, nor before the sixth step; a single step is a dot."""
+    def names(ax: Axes) -> list[str]:
+        return ax.get_legend_handles_labels()[1]
+
+    drawn = [r"$b_t$, bias correction", r"$1/b_t$"]
+    assert names(plots.curves(steps=6))[:2] == drawn
+    assert len(names(plots.curves(steps=6))) == 3
+    assert names(plots.curves(beta2=0, steps=50)) == drawn
+    one = plots.curves(steps=1)
+    assert names(one) == drawn
+    assert one.lines[0].get_marker() == "o"
+    low, high = one.get_xlim()
+    assert low < 1 < high
+
+
+def test_curves_are_whole_at_every_beta() -> None:
+    """At beta2 = 0 the correction is above 1 and its inverse below: neither leaves the axis."""
+    ax = plots.curves(beta2=0, steps=50)
+
+    low, high = ax.get_ylim()
+    for curve in ax.lines[:2]:
+        y = np.asarray(curve.get_ydata(), dtype=float)
+        assert low < y.min() < y.max() < high
+
+
+def test_curves_of_too_many_steps_are_refused() -> None:
+    """In a moment, not after minutes."""
+    with pytest.raises(ValueError, match="at most 100000, got steps=100000000"):
+        plots.curves(steps=100_000_000)
 
 
 def test_overview_shows_each_problem_and_optimizer() -> None:
@@ -145,6 +224,16 @@ def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> No
 
     with pytest.raises(ValueError, match="two parameters in one layer and a domain, got diabetes"):
         plots.contour(problems.diabetes())
+    one = pr.run(pr.Adam(), problems.rastrigin(n=1), 2)
+    draws: list[Callable[[], object]] = [
+        lambda: plots.contour(one.problem), lambda: plots.path(one),
+        lambda: plots.attraction(one.optimizer, one.problem),
+    ]
+    for draw in draws:
+        with pytest.raises(ValueError, match=r"landscape\.cut returns a slice, which plots\.sli"):
+            draw()
+    with pytest.raises(ValueError, match="those that compare returns, got none"):
+        plots.sweep([])
     with pytest.raises(ValueError, match="got 'rhoo' in 'x'; recorded: "):
         plots.line(run, "rhoo")
     with pytest.raises(ValueError, match=r"got 'm' in 'W'; its layers: \['x'\]"):

@@ -118,6 +118,17 @@ def test_basins_shows_a_colour_for_each_minimum_paler_where_it_took_longer() -> 
     assert texts == [f"{n} (0.00, {found.minima[k, 1]:.2f}): 50%" for k, n in enumerate("AB")]
 
 
+def test_of_undeclared_minima_nothing_is_claimed() -> None:
+    """Rastrigin's function has 121 in the domain and declares two; other starts end at others."""
+    found = plots.attraction(pr.SGD(lr=0.002), problems.rastrigin(), points=12, steps=50)
+
+    texts = [t.get_text() for t in plots.basins(found).get_legend().get_texts()]  # type: ignore[union-attr]
+
+    share = np.mean(found.reached < 0)
+    assert share > 0.9
+    assert texts[-1] == f"at none of the declared minima\nafter 50 steps: {share:.0%}"
+
+
 def test_what_has_no_basins_is_named() -> None:
     """A problem without a plane, a radius that covers two minima, no starts."""
     with pytest.raises(ValueError, match="needs two parameters in one layer and a domain"):

@@ -1,11 +1,15 @@
 """The command line draws what the library draws, and refuses in one line."""
 
+import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 import paratrooper_ref as pr
 import problems
+from paratrooper_ref import plots
 from paratrooper_ref.cli import main
 from paratrooper_ref.conformance import ReferenceBackend, check
 
@@ -29,6 +33,77 @@ def test_paths_become_a_film_where_the_picture_is_one(tmp_path: Path) -> None:
     assert main(["plot", "paths", "adam.npz", "sgd.npz", "-o", "x.gif"]) == 0
 
     assert (tmp_path / "x.gif").read_bytes().startswith(b"GIF89a")
+
+
+@pytest.mark.parametrize("what", ["losses", "m"])
+def test_a_problem_may_have_a_comma_in_its_name(what: str, tmp_path: Path) -> None:
+    """As all mini-batch problems have: one file, or two for losses."""
+    drawn = problems.minibatch(problems.diabetes(), size=16)
+    assert ", " in drawn.name
+    for name, optimizer in {"a": pr.Adam(), "b": pr.SGD()}.items():
+        pr.run(optimizer, drawn, 3).save(f"{name}.npz")
+
+    assert main(["plot", what, "a.npz", *(["b.npz"] if what == "losses" else [])]) == 0
+
+    assert (tmp_path / f"{what}.png").exists()
+
+
+def test_basins_of_a_run_that_diverged_need_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not the few before it ended: after them no start has become non-finite yet."""
+    with pytest.warns(RuntimeWarning, match="ended early"):
+        pr.run(pr.SGD(lr=10), problems.rosenbrock(), 100).save("lost.npz")
+    seen: list[plots.Basins] = []
+    draw = plots.basins
+
+    def kept(found: plots.Basins) -> Any:
+        seen.append(found)
+        return draw(found)
+
+    monkeypatch.setattr(plots, "basins", kept)
+
+    assert main(["plot", "basins", "lost.npz"]) == 2
+    printed = capsys.readouterr().err
+    assert "became non-finite after step 4; say how many, such as --steps 300" in printed
+    assert printed.count("\n") == 1
+    assert main(["plot", "basins", "lost.npz", "--steps", "20"]) == 0
+
+    (found,) = seen
+    assert found.steps == 20
+    assert np.mean(~found.alive) > 0.99
+
+
+def damaged(report: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return reports that each lack something, or have it wrong."""
+    format_of, results = report["format"], report["results"]
+    row = results[0]
+    found = [{"format": format_of}, {**report, "results": 3}, {**report, "results": [1]}]
+    found += [{k: v for k, v in report.items() if k != key} for key in ("results", "backend")]
+    found += [
+        {**report, "results": [{k: v for k, v in row.items() if k != key}]}
+        for key in ("case", "shares", "alone")
+    ]
+    for key, wrong in (("share", "x"), ("t", None), ("t", [1])):
+        share = {**row["shares"][0], key: wrong}
+        found.append({**report, "results": [{**row, "shares": [share]}]})
+    return found
+
+
+def test_a_damaged_report_is_refused_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever it lacks; and no picture is left."""
+    whole = check(ReferenceBackend(), "sgd", only="sgd/plain*").to_json()
+
+    for report in damaged(whole):
+        Path("report.json").write_text(json.dumps(report))
+        assert main(["plot", "margins", "report.json"]) == 2
+        printed = capsys.readouterr()
+        assert "margins needs a whole report, got one" in printed.err
+        assert printed.err.count("\n") == 1
+        assert printed.out == ""
+    assert [p.name for p in tmp_path.iterdir()] == ["report.json"]
 
 
 @pytest.mark.usefixtures("_saved")
@@ -55,6 +130,9 @@ def test_basins_and_margins_are_pictures(tmp_path: Path) -> None:
         (["margins", "adam.npz"], "plot margins needs a report that 'check --report x.json' has"),
         (["margins", "text.json"], "plot margins needs a report that 'check --report x.json' has"),
         (["margins", "no.json"], "no.json"),
+        (["curves", "--steps", "100000000"], "plot curves needs --steps from 1 to 100000, got "),
+        (["curves", "--steps", "0"], "plot curves needs --steps from 1 to 100000, got --steps=0"),
+        (["basins", "adam.npz", "--steps", "100001"], "plot basins needs --steps from 1 to 100"),
     ],
 )
 @pytest.mark.usefixtures("_saved")

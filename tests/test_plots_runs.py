@@ -1,6 +1,7 @@
 """Curves over steps: batches are medians in bands, and nothing that diverged is hidden."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +17,7 @@ from paratrooper_ref import plots
 from paratrooper_ref.comparison import Entry, compare
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.plots.spread import quantiles
+from paratrooper_ref.plots.style import alone
 from tests.helpers import FAMILY, draw
 
 mpl.use("Agg")
@@ -131,6 +133,95 @@ def test_a_single_run_that_diverged_ends_in_a_cross() -> None:
     assert lost.losses.max() > 1e300
 
 
+def test_the_name_of_a_run_that_diverged_says_when() -> None:
+    """And the cross, at the very start, is whole within the axes."""
+    with pytest.warns(RuntimeWarning, match="ended early"):
+        lost = pr.run(pr.SGD(lr=10), problems.rosenbrock(), 100)
+    whole = pr.run(pr.Adam(), problems.rosenbrock(), 100)
+
+    ax = plots.losses({"sgd": lost, "adam": whole})
+
+    assert ax.get_legend_handles_labels()[1] == [
+        f"SGD, not finite after step {lost.t[-1]}", "Adam",
+    ]
+    (cross,) = (mark for mark in ax.lines if mark.get_marker() == "X")
+    assert np.asarray(cross.get_xydata())[0].tolist() == [0, lost.losses[0]]
+    ax.figure.canvas.draw()
+    place = ax.transData.transform(cross.get_xydata())[0]
+    radius = cross.get_markersize() / 2 * ax.figure.dpi / 72
+    box = ax.get_window_extent()
+    assert box.x0 <= place[0] - radius
+    assert box.y0 <= place[1] - radius
+    plain = plots.losses({"adam": whole})
+    plain.figure.canvas.draw()
+    assert plain.get_xlim() == (0, 100)  # without marks, from edge to edge
+
+
+def test_a_median_that_was_lost_ends_in_a_cross_and_the_name_says_how_many() -> None:
+    """A median that holds has no cross, though a run is lost; of a whole batch nothing is said."""
+    problem = problems.himmelblau()
+    bad, worse, good = [4.9, 4.9], [4.95, 4.9], [3.1, 2.0]
+    found = {}
+    for name, begun in {"two": (good, bad, worse), "one": (good, good, bad)}.items():
+        with pytest.warns(RuntimeWarning, match="of 3 rows"):
+            found[name] = pr.run(pr.SGD(lr=0.03), problem, 60, start={"x": np.array(begun)})
+    found["none"] = pr.run(pr.SGD(lr=0.03), problem, 60, start={"x": np.array([good, good])})
+
+    ax = plots.losses(found)
+
+    names = ax.get_legend_handles_labels()[1]
+    assert names == ["two, 2 of 3 not finite", "one, 1 of 3 not finite", "none"]
+    (cross,) = (mark for mark in ax.lines if mark.get_marker() == "X")
+    ((t, height),) = np.asarray(cross.get_xydata())
+    middle = np.median(found["two"].losses, axis=1)
+    assert height == middle[int(t)]
+    top = 20 * max(np.median(run.losses[0]) for run in found.values())
+    assert (~(middle[int(t) + 1:] <= top)).all()
+
+
+@pytest.mark.parametrize("batch", [False, True])
+def test_slow_weights_are_seen_where_they_are_synchronised(batch: bool) -> None:
+    """A dot at every sixth step, which a line between absent values would not show."""
+    start = starts(5) if batch else None
+    run = pr.run(pr.Paratrooper(lr=0.01), problems.rosenbrock(), 20, start=start)
+
+    ax = plots.line(run, "slow")
+
+    for i, curve in enumerate(ax.lines):
+        assert curve.get_marker() == "o"
+        dots = np.asarray(curve.get_markevery())
+        assert np.flatnonzero(dots).tolist() == [6, 12, 18]
+        wanted = run.lines["x"]["slow"][dots][..., i]
+        wanted = np.median(wanted, axis=1) if batch else wanted
+        np.testing.assert_allclose(y_of(curve)[dots], wanted, rtol=1e-14)
+    # A band that would have no width is a bar at each dot.
+    bars = [shade.get_segments() for shade in ax.collections if hasattr(shade, "get_segments")]
+    assert [len(segments) for segments in bars] == ([3, 3] if batch else [])
+
+
+def test_a_single_time_is_a_dot() -> None:
+    """The losses of no step; the parameters of the only step before the end."""
+    none = plots.losses({"adam": pr.run(pr.Adam(), problems.rosenbrock(), 0)})
+    with pytest.warns(RuntimeWarning, match="ended early"):
+        lost = pr.run(pr.SGD(lr=1e300), problems.rosenbrock(), 5)
+    one = plots.line(lost, "theta")
+
+    assert len(none.lines) == 1
+    for curve, where in ((none.lines[0], 0), *((curve, 1) for curve in one.lines)):
+        assert curve.get_marker() == "o"
+        assert np.flatnonzero(curve.get_markevery()).tolist() == [where]
+        assert np.isfinite(y_of(curve)[where])
+
+
+def test_neighbours_need_no_dots() -> None:
+    """What a line shows has none; beside an absent value only what stands alone."""
+    y = np.array([1.0, np.nan, 2.0, 3.0, np.inf, 4.0, np.nan])
+
+    assert alone(y).tolist() == [True, False, False, False, False, True, False]
+    assert not alone(np.arange(3.0)).any()
+    assert alone(np.ones(1)).tolist() == [True]
+
+
 @pytest.mark.parametrize("name", ["sgd nesterov", "adam", "lars 2017", "paratrooper"])
 @pytest.mark.parametrize("batch", [False, True])
 def test_every_recorded_line_can_be_drawn(name: str, batch: bool) -> None:
@@ -184,6 +275,26 @@ def test_trust_shows_each_layer_and_a_cap_of_its_own() -> None:
     np.testing.assert_array_equal(with_own["ceiling R, layer W2, W3"], own.lines["W2"]["cap"])
 
 
+def test_layers_of_one_trust_ratio_are_all_seen() -> None:
+    """Their marks stand at steps of their own, and six layers are named beside the axes."""
+    run = pr.run(pr.Paratrooper(lr=0.01), problems.tanh_net(), 60)
+
+    ax = plots.trust(run)
+
+    curves = [line for line in ax.lines if str(line.get_label()).startswith("T,")]
+    assert len(curves) == 6
+    assert len({curve.get_marker() for curve in curves}) == 6
+    rows: list[int] = []
+    for curve in curves:
+        first, apart = curve.get_markevery()
+        rows += range(first, len(run.t), apart)
+    assert len(rows) == len(set(rows)) > 6 * 4
+    ax.figure.canvas.draw()
+    legend = ax.get_legend()
+    assert legend is not None
+    assert not legend.get_window_extent().overlaps(ax.get_window_extent())
+
+
 def entry(name: str, rates: list[float], finals: list[float]) -> Entry:
     run = pr.run(pr.SGD(), problems.booth(), 1, record="loss")
     return Entry(name=name, rates=tuple(rates), finals=tuple(finals), best=run)
@@ -203,6 +314,23 @@ def test_sweeps_of_one_name_are_a_median_in_a_band_with_losses_marked() -> None:
     assert crosses[:, 0].tolist() == [1.0]
     with pytest.raises(ValueError, match="the same rates in all entries of a name"):
         plots.sweep([entry("sgd", rates, seeds[0]), entry("sgd", [0.2], [1.0])])
+
+
+def test_a_sweep_says_what_its_losses_are_above() -> None:
+    """The minimum where it is known for all; the loss itself where for one it is not."""
+    known = entry("sgd", [0.1], [3.0])
+    bare = replace(problems.booth(), minimum=None)
+    run = pr.run(pr.Adam(), bare, 1, record="loss")
+    unknown = Entry(name="adam", rates=(0.1,), finals=(2.0,), best=run)
+    raised = replace(problems.booth(), minimum=1.0)
+    run = pr.run(pr.SGD(), raised, 1, record="loss")
+    above = Entry(name="sgd", rates=(0.1,), finals=(3.0,), best=run)
+
+    both, one, mixed = (plots.sweep(e) for e in ([known], [above], [above, unknown]))
+
+    assert both.get_ylabel() == one.get_ylabel() == "final loss above the minimum"
+    assert mixed.get_ylabel() == "final loss"
+    assert [y_of(ax.lines[0]).tolist() for ax in (both, one, mixed)] == [[3.0], [2.0], [3.0]]
 
 
 def test_a_sweep_of_single_runs_shows_their_finals() -> None:

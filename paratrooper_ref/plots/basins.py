@@ -146,9 +146,9 @@ def attraction(
 def basins(found: Basins, ax: Axes | None = None) -> Axes:
     """Draw where each start has ended: a colour for each minimum, paler where it took longer.
 
-    Starts that have arrived nowhere are grey, those that became non-finite dark.  The legend
-    gives each minimum's share of the starts; global minima are stars, local ones dots, and
-    letters name them.
+    Starts that have arrived at none of the declared minima are grey (they may be at another),
+    those that became non-finite dark.  The legend gives each minimum's share of the starts;
+    global minima are stars, local ones dots, and letters name them.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def basins(found: Basins, ax: Axes | None = None) -> Axes:
         )
     nowhere = float(np.mean((found.reached < 0) & found.alive))
     for share, color, what in (
-        (nowhere, ELSEWHERE, f"at none after {found.steps} steps"),
+        (nowhere, ELSEWHERE, f"at none of the declared minima\nafter {found.steps} steps"),
         (float(np.mean(~found.alive)), LOST, "became non-finite"),
     ):
         if share:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
@@ -54,11 +55,12 @@ def margins(
     Raises
     ------
     ValueError
-        If there is nothing measured in the cases asked for.
+        If there is nothing measured in the cases asked for, or the report is not whole.
     """
     from matplotlib.colors import LinearSegmentedColormap
 
     found = table(report, rows=rows, only=only)
+    title = _title(report)
     ax = axes(ax)
     with np.errstate(divide="ignore"):  # no error at all
         height = np.clip(np.log10(found.shares), -DECADES, DECADES)
@@ -89,8 +91,7 @@ def margins(
     if len(lines) > LINES / 2:
         ax.tick_params(axis="y", labelsize="small")
     ax.set_xlabel("step")
-    about = report if isinstance(report, Mapping) else vars(report)
-    ax.set_title(f"{about['backend']}: {about['algorithm']}")
+    ax.set_title(title)
     return ax
 
 
@@ -102,7 +103,7 @@ def table(
     Raises
     ------
     ValueError
-        If there is nothing measured in the cases asked for.
+        If there is nothing measured in the cases asked for, or the report is not whole.
     """
     if rows not in ("line", "layer", "case"):
         msg = f"margins needs rows 'line', 'layer' or 'case', got rows={rows!r}"
@@ -131,9 +132,30 @@ def _shares(report: Report | Mapping[str, Any]) -> Iterator[tuple[str, int, str,
             for share in result.all_shares:
                 yield result.case, share.t, share.layer, share.tag, share.share
         return
-    for row in report["results"]:
-        for share in (*row["shares"], *row["alone"]):
-            yield row["case"], share["t"], share["layer"], share["tag"], float(share["share"])
+    with _whole():
+        for row in report["results"]:
+            for share in (*row["shares"], *row["alone"]):
+                where = str(row["case"]), int(share["t"]), str(share["layer"]), str(share["tag"])
+                yield *where, float(share["share"])
+
+
+def _title(report: Report | Mapping[str, Any]) -> str:
+    about = report if isinstance(report, Mapping) else vars(report)
+    with _whole():
+        return f"{about['backend']}: {about['algorithm']}"
+
+
+@contextmanager
+def _whole() -> Iterator[None]:
+    """Say of a report that was damaged what it lacks."""
+    try:
+        yield
+    except KeyError as error:
+        msg = f"margins needs a whole report, got one without {error}; save it again"
+        raise ValueError(msg) from error
+    except (TypeError, ValueError) as error:
+        msg = f"margins needs a whole report, got one that is damaged ({error}); save it again"
+        raise ValueError(msg) from error
 
 
 def _some(count: int, most: int) -> list[int]:

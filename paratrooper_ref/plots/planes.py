@@ -146,7 +146,11 @@ def has_plane(problem: Problem) -> bool:
 def plane(problem: Problem) -> tuple[str, Any, Any]:
     """Return the layer of a plane, and its lower and upper corner."""
     if not has_plane(problem) or problem.domain is None:
-        msg = f"a contour needs two parameters in one layer and a domain, got {problem.name}"
+        msg = (
+            f"a contour needs two parameters in one layer and a domain, got {problem.name}; of "
+            "any other problem landscape.cut returns a slice, which plots.slice_lines and "
+            "plots.slice_map draw"
+        )
         raise ValueError(msg)
     ((layer, (low, high)),) = problem.domain.items()
     return layer, np.ravel(low), np.ravel(high)

@@ -8,8 +8,18 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
-from paratrooper_ref.plots.spread import MIDDLE_NAME, band
-from paratrooper_ref.plots.style import DASHED, INK, axes, category, cut_above, look
+from paratrooper_ref.plots.spread import MIDDLE_NAME, band, quantiles
+from paratrooper_ref.plots.style import (
+    DASHED,
+    INK,
+    axes,
+    category,
+    cut_above,
+    draw,
+    fit_steps,
+    key,
+    look,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +30,9 @@ if TYPE_CHECKING:
 APART: Final = 8  # elements drawn one by one; of more, the spread
 SHOWN: Final = 20  # times the loss at the start: what is higher is beyond the top
 FAR: Final = 1e3  # times that: where a band ends that goes on
+BESIDE: Final = 3  # layers whose key finds room among the curves; of more it is beside them
+MARKS: Final = "osD^vP"  # of layers, so that one is seen where another lies upon it
+PLACES: Final = 6  # marks along a curve
 TINY, MOST = 1e-300, 1e150  # the margins of a logarithmic axis overflow beyond
 
 
@@ -30,8 +43,13 @@ def losses(
 
     Where a minimum is unknown the loss itself is drawn.  ``floor`` hides what is below it.  Of a
     batch the median is drawn, in a band from the first to the ninth decile; in it a run that has
-    diverged counts as infinitely high from there on.  A single run that has diverged ends in a
-    cross.
+    diverged counts as infinitely high from there on.  A run that has diverged, or a median that
+    is no longer finite, ends in a cross, and the name says when, or how many runs were lost.
+
+    Raises
+    ------
+    ValueError
+        If there is no run.
 
     Examples
     --------
@@ -54,7 +72,7 @@ def losses(
     for name, trajectory in trajectories.items():
         style, height = look(name), heights[name]
         drawn: dict[str, Any] = {
-            "ls": style.dashes, "lw": style.width, "label": style.label,
+            "ls": style.dashes, "lw": style.width, "label": style.label + _fate(trajectory),
             "zorder": 3 + (style.width > 2),
         }
         if trajectory.state.batch_axes:
@@ -62,11 +80,14 @@ def losses(
             band(
                 ax, trajectory.t, height, color=style.color, within=(least, FAR * top), **drawn
             )
-            continue
-        curve = np.where(height[:, 0] > floor, np.minimum(height[:, 0], MOST), np.nan)
-        ax.plot(trajectory.t, curve, color=style.color, **drawn)
-        low = np.flatnonzero(curve <= top)
-        if trajectory.stopped is not None and low.size:
+            curve = quantiles(height, (0.5,))[0]
+            lost = not np.isfinite(curve[-1])
+        else:
+            curve = np.where(height[:, 0] > floor, np.minimum(height[:, 0], MOST), np.nan)
+            draw(ax, trajectory.t, curve, color=style.color, **drawn)
+            lost = trajectory.stopped is not None
+        low = np.flatnonzero((curve > floor) & (curve <= top))
+        if lost and low.size:
             ax.plot(
                 trajectory.t[low[-1]], curve[low[-1]], "X", ms=9, color=style.color, mec="white",
                 mew=0.8, zorder=6,
@@ -78,8 +99,18 @@ def losses(
     if any(trajectory.state.batch_axes for trajectory in trajectories.values()):
         what += f" ({MIDDLE_NAME})"
     ax.set(xlabel="step", ylabel=what)
-    ax.margins(x=0)
+    fit_steps(ax)
     return ax
+
+
+def _fate(trajectory: Trajectory) -> str:
+    """Return what is to be said beside the name of a run that has diverged."""
+    if trajectory.stopped is None:
+        return ""
+    alive = trajectory.state.alive
+    if alive is None or not trajectory.state.batch_axes:
+        return f", not finite after step {trajectory.t[-1]}"
+    return f", {np.count_nonzero(~alive)} of {alive.size} not finite"
 
 
 def _losses(trajectory: Trajectory) -> Array:
@@ -98,7 +129,8 @@ def line(
     A number a step or a layer is one curve, up to eight elements are one each, and more are
     their median and a band from the first to the ninth decile.  So is a batch: each element over
     the runs that are still finite, or elements and runs together where there are more than eight
-    elements.
+    elements.  A step between two without the line, such as a synchronisation of slow weights, is
+    a dot.
 
     Raises
     ------
@@ -126,7 +158,7 @@ def line(
             if runs > 1:
                 band(ax, t, values[:, :, i], lw=1.8, label=name, **style)
             else:
-                ax.plot(t, values[:, 0, i], lw=1.8, label=name, **style)
+                draw(ax, t, values[:, 0, i], lw=1.8, label=name, **style)
     else:
         name = f"{elements} elements of {layer}"
         band(ax, t, values.reshape(len(t), -1), lw=1.8, label=name, **own)
@@ -136,7 +168,7 @@ def line(
     where = f", {layer}" if about.extent != "step" else ""
     ax.set(xlabel="step", ylabel=f"${about.tex}${spread}", title=f"{about.meaning}{where}")
     ax.grid(True, lw=0.7)
-    ax.margins(x=0)
+    fit_steps(ax)
     return ax
 
 
@@ -165,7 +197,8 @@ def _recorded(trajectory: Trajectory, tag: str, layer: str | None) -> tuple[Arra
 def trust(trajectory: Trajectory, ax: Axes | None = None) -> Axes:
     """Draw the trust ratio of each layer under its ceiling.
 
-    Of a batch the median is drawn, in a band from the first to the ninth decile.
+    Of a batch the median is drawn, in a band from the first to the ninth decile.  Layers have
+    marks at steps of their own, so that those of one ratio are all seen.
 
     Raises
     ------
@@ -181,21 +214,36 @@ def trust(trajectory: Trajectory, ax: Axes | None = None) -> Axes:
     caps: dict[bytes, tuple[list[str], Array]] = {}
     for i, name in enumerate(layers):
         style = category(i) | {"lw": 1.8, "label": f"T, layer {name}", "zorder": 3}
+        if len(layers) > 1:
+            style |= _marked(i, len(layers), len(t))
         ratio = _recorded(trajectory, "trust_ratio", name)[0][:, :, 0]
         if ratio.shape[1] > 1:
             band(ax, t, ratio, **style)
         else:
-            ax.plot(t, ratio[:, 0], **style)
+            draw(ax, t, ratio[:, 0], **style)
         if "cap" in trajectory.lines[name]:
             cap = _recorded(trajectory, "cap", name)[0][:, 0, 0]
             caps.setdefault(cap.tobytes(), ([], cap))[0].append(name)
     for names, cap in caps.values():
         own = "" if len(caps) == 1 else f", layer {', '.join(names)}"
         color = INK if len(caps) == 1 else category(layers.index(names[0]))["color"]
-        ax.plot(t, cap, color=color, lw=1.3, ls=DASHED, label=f"ceiling R{own}")
+        draw(ax, t, cap, color=color, lw=1.3, ls=DASHED, label=f"ceiling R{own}")
     spread = f" ({MIDDLE_NAME})" if trajectory.state.batch_axes else ""
     ax.set(yscale="log", xlabel="step", ylabel=f"trust ratio{spread}")
     ax.grid(True, which="major", lw=0.7)
+    ax.margins(x=0.01)
+    if len(layers) > BESIDE:
+        return key(ax)
     ax.legend()
-    ax.margins(x=0)
     return ax
+
+
+def _marked(i: int, layers: int, rows: int) -> dict[str, Any]:
+    """Return the mark of the i-th of several layers, and where along the rows it stands."""
+    apart = max(1, rows // PLACES)
+    first = round(i * apart / layers) + 1  # the row of the start has no ratio
+    return {
+        "marker": MARKS[i % len(MARKS)], "ms": 6, "mec": "white", "mew": 0.7,
+        "markevery": (min(first, rows - 1), apart),
+    }
+

@@ -2,32 +2,42 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.explain import evaluate
 from paratrooper_ref.optimizers.paratrooper import Paratrooper, paratrooper
-from paratrooper_ref.plots.style import INK, axes
+from paratrooper_ref.plots.style import INK, axes, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+LONGEST: Final = 100_000  # steps in some half a minute, and beyond what betas in use tell apart
 
 
 def curves(
     ax: Axes | None = None, *, beta1: float = 0.95, beta2: float = 0.999, steps: int = 2000
 ) -> Axes:
-    """Draw the source's three curves: b, 1/b and the ceiling 1/(r b), from Paratrooper's lines."""
+    """Draw the source's three curves: b, 1/b and the ceiling 1/(r b), from Paratrooper's lines.
+
+    Without the ceiling where none of the steps is rectified.
+
+    Raises
+    ------
+    ValueError
+        If a beta is not in [0, 1), or steps not in 1 to 100 000.
+    """
     ax = axes(ax)
     b, ceiling = scalar_curves(beta1, beta2, steps)
     t = np.arange(1, steps + 1)
-    ax.plot(t, b, color="#0072b2", lw=2, label=r"$b_t$, bias correction")
-    ax.plot(t, 1 / b, color="#009e73", lw=2, label=r"$1/b_t$")
-    ax.plot(t, ceiling, color="#111111", lw=2.4, label=r"$1/(r_t b_t)$, the ceiling")
+    draw(ax, t, b, color="#0072b2", lw=2, label=r"$b_t$, bias correction")
+    draw(ax, t, 1 / b, color="#009e73", lw=2, label=r"$1/b_t$")
     ax.axhline(1, color="#999999", lw=0.8, zorder=0)
-    opened = int(np.flatnonzero(np.isfinite(ceiling))[0]) if np.isfinite(ceiling).any() else None
-    if opened is not None:
+    if np.isfinite(ceiling).any():
+        opened = int(np.flatnonzero(np.isfinite(ceiling))[0])
+        draw(ax, t, ceiling, color="#111111", lw=2.4, label=r"$1/(r_t b_t)$, the ceiling")
         ax.annotate(
             f"t = {t[opened]}: {ceiling[opened]:.1f}", (t[opened], ceiling[opened]),
             xytext=(14, -3), textcoords="offset points", color=INK,
@@ -37,8 +47,9 @@ def curves(
         f"t = {t[low]}: {b[low]:.4f}", (t[low], b[low]), xytext=(-24, -16),
         textcoords="offset points", color="#0072b2",
     )
-    ax.set_ylim(bottom=0.5 * float(b[low]))
-    ax.set(xscale="log", yscale="log", xlabel="step t", xlim=(1, steps))
+    ax.set(xscale="log", yscale="log", xlabel="step t")
+    ax.set_xlim((1, steps) if steps > 1 else (0.5, 2))
+    ax.set_ylim(bottom=0.5 * min(float(b[low]), 1 / float(b.max())))
     ax.set_title(rf"$\beta_1 = {beta1:g}$, $\beta_2 = {beta2:g}$")
     ax.grid(True, which="major", lw=0.7)
     ax.legend()
@@ -51,11 +62,11 @@ def scalar_curves(beta1: float, beta2: float, steps: int) -> tuple[Any, Any]:
     Raises
     ------
     ValueError
-        If a beta is not in [0, 1), or there is no step.
+        If a beta is not in [0, 1), or steps not in 1 to 100 000.
     """
     settings = Paratrooper(beta1=beta1, beta2=beta2).hyper()  # refuses betas out of range
-    if steps < 1:
-        msg = f"curves needs steps >= 1, got steps={steps}"
+    if not 1 <= steps <= LONGEST:
+        msg = f"curves needs steps >= 1 and at most {LONGEST}, got steps={steps}"
         raise ValueError(msg)
     b, ceiling = np.full(steps, np.nan), np.full(steps, np.nan)
     wanted = ("beta1", "beta2", "threshold")

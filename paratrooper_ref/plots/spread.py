@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from paratrooper_ref.plots.style import alone, draw
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -50,5 +52,8 @@ def band(
     low, middle, high = quantiles(values)
     low, high = (np.clip(edge, least, most) for edge in (low, high))
     ax.fill_between(t, low, high, color=color, alpha=0.22, lw=0)
+    lone = alone(low)
+    if lone.any():  # where a band has no width along the steps
+        ax.vlines(t[lone], low[lone], high[lone], color=color, alpha=0.4, lw=1.5)
     drawn = np.isfinite(middle) & (middle > least) & (middle <= most)
-    ax.plot(t, np.where(drawn, middle, np.nan), color=color, **style)
+    draw(ax, t, np.where(drawn, middle, np.nan), color=color, **style)

@@ -11,6 +11,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from paratrooper_ref.optimizers.state import Array
     from paratrooper_ref.trajectory import Trajectory
 
 
@@ -24,16 +25,19 @@ class Look(NamedTuple):
 
 
 DASHED: Final = (0, (4, 1.6))
+DOTTED: Final = (0, (1.2, 1.2))
+DASH_DOTTED: Final = (0, (6, 1.4, 1.2, 1.4))
+# Colours that are close to those who do not see red or green differ in their dashes.
 LOOKS: Final[Mapping[str, Look]] = {
-    "sgd": Look("#8c8c8c", label="SGD"),
+    "sgd": Look("#8c8c8c", DASH_DOTTED, label="SGD"),
     "adam": Look("#56b4e9", DASHED, label="Adam"),
     "adamw": Look("#0072b2", label="AdamW"),
-    "radam": Look("#5fc9a8", DASHED, label="RAdam"),
+    "radam": Look("#5fc9a8", DOTTED, label="RAdam"),
     "radamw": Look("#009e73", label="RAdamW"),
     "lars": Look("#c9a400", DASHED, label="LARS"),
-    "lamb": Look("#e69f00", label="LAMB"),
+    "lamb": Look("#e69f00", DASH_DOTTED, label="LAMB"),
     "lookahead": Look("#cc79a7", DASHED, label="Lookahead"),
-    "ranger": Look("#8a4fa3", label="Ranger"),
+    "ranger": Look("#8a4fa3", DASH_DOTTED, label="Ranger"),
     "rangerlars": Look("#d55e00", label="RangerLars"),
     "paratrooper": Look("#111111", width=2.6, label="Paratrooper"),
 }
@@ -106,6 +110,27 @@ def key(ax: Axes) -> Axes:
     """Draw the legend of a plane beside it, where it covers no path."""
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), borderaxespad=0, fontsize="small")
     return ax
+
+
+def draw(ax: Axes, t: Array, y: Array, **style: Any) -> None:
+    """Draw a curve over the steps; a value without a neighbour, which no line shows, is a dot."""
+    lone = alone(y)
+    if lone.any():
+        style |= {"marker": "o", "ms": 4, "markevery": lone}
+    ax.plot(t, y, **style)
+
+
+def alone(y: Array) -> Array:
+    """Return which values are finite between two that are not, or at an end beside one."""
+    absent = np.pad(~np.isfinite(y), 1, constant_values=True)
+    found: Array = ~absent[1:-1] & absent[:-2] & absent[2:]
+    return found
+
+
+def fit_steps(ax: Axes) -> None:
+    """Let curves begin and end at the edges; marks keep a distance, so that they are whole."""
+    marked = any(str(line.get_marker()) not in ("None", "") for line in ax.lines)
+    ax.margins(x=0.03 if marked else 0)
 
 
 def cut_above(ax: Axes, top: float) -> None:

@@ -25,6 +25,7 @@ def sweep(
 ) -> Axes:
     """Draw the final loss of each optimizer against its learning rate; the best is a dot.
 
+    The loss is that above the problem's minimum, or where one is unknown the loss itself.
     Entries of one name, such as runs with several seeds, are drawn as their median in a band
     from the first to the ninth decile.  A cross at the top is a rate at which a run did not stay
     finite; what ended far above the start is beyond the top.
@@ -32,16 +33,25 @@ def sweep(
     Raises
     ------
     ValueError
-        If entries of one name were swept over different rates.
+        If there is no entry, or entries of one name were swept over different rates.
     """
+    if not entries:
+        msg = "sweep needs entries, such as those that compare returns, got none"
+        raise ValueError(msg)
     ax = axes(ax)
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         groups.setdefault(entry.name, []).append(entry)
-    top = SHOWN * max((float(e.best.losses[0]) - _base(e) for e in entries), default=0.0)
+    known = all(entry.best.problem.minimum is not None for entry in entries)
+    bases = {name: _bases(group, known) for name, group in groups.items()}
+    top = SHOWN * max(
+        float(entry.best.losses[0]) - base
+        for name, group in groups.items()
+        for entry, base in zip(group, bases[name], strict=True)
+    )
     any_lost = False
     for row, (name, group) in enumerate(groups.items()):
-        rates, finals = _finals(name, group)
+        rates, finals = _finals(name, group, bases[name])
         middle = quantiles(finals.T, (0.5,))[0]
         style = look(name)
         drawn: dict[str, Any] = {
@@ -74,20 +84,24 @@ def sweep(
         ax.scatter([], [], marker="x", s=26, color=INK, label=LOST)
     several = any(len(group) > 1 for group in groups.values())
     spread = f" ({MIDDLE_NAME})" if several else ""
-    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=f"final loss{spread}")
+    what = "final loss above the minimum" if known else "final loss"
+    ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=f"{what}{spread}")
     cut_above(ax, top)
     ax.grid(True, which="major", lw=0.7)
     return ax
 
 
-def _base(entry: Entry) -> float:
-    return entry.best.problem.minimum or 0.0
+def _bases(group: list[Entry], known: bool) -> list[float]:
+    """Return what each entry's losses are measured from: its minimum, where all are known."""
+    return [(entry.best.problem.minimum or 0.0) if known else 0.0 for entry in group]
 
 
-def _finals(name: str, group: list[Entry]) -> tuple[Array, Array]:
-    """Return the rates of a group and its final losses above the minimum, (entries, rates)."""
+def _finals(name: str, group: list[Entry], bases: list[float]) -> tuple[Array, Array]:
+    """Return the rates of a group and its final losses above the bases, (entries, rates)."""
     if len({entry.rates for entry in group}) > 1:
         msg = f"sweep needs the same rates in all entries of a name, got others for {name}"
         raise ValueError(msg)
-    finals = np.array([np.array(entry.finals) - _base(entry) for entry in group])
+    finals = np.array([
+        np.array(entry.finals) - base for entry, base in zip(group, bases, strict=True)
+    ])
     return np.array(group[0].rates), np.where(np.isnan(finals), np.inf, finals)
