@@ -84,7 +84,7 @@ def damaged(report: dict[str, Any]) -> list[dict[str, Any]]:
         {**report, "results": [{k: v for k, v in row.items() if k != key}]}
         for key in ("case", "shares", "alone")
     ]
-    for key, wrong in (("share", "x"), ("t", None), ("t", [1])):
+    for key, wrong in (("share", "x"), ("t", None), ("t", [1]), ("t", float("inf"))):
         share = {**row["shares"][0], key: wrong}
         found.append({**report, "results": [{**row, "shares": [share]}]})
     return found

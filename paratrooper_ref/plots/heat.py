@@ -153,7 +153,7 @@ def _whole() -> Iterator[None]:
     except KeyError as error:
         msg = f"margins needs a whole report, got one without {error}; save it again"
         raise ValueError(msg) from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         msg = f"margins needs a whole report, got one that is damaged ({error}); save it again"
         raise ValueError(msg) from error
 
