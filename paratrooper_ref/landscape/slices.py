@@ -125,7 +125,7 @@ class Slice:
             # that diverges, neither overflows nor drowns the others.
             size = powers(rows)
             rows = rows / size
-            along: Array = np.linalg.lstsq(unit.T, rows.T, rcond=None)[0].T
+            along: Any = np.linalg.lstsq(unit.T, rows.T, rcond=None)[0].T
             rest = norm(rows - _points(np.zeros(self.problem.size), unit, along)) * size[:, 0]
             found = along / length[:, 0] * size
             _check_reach(who, np.isfinite(found).all(axis=1) & np.isfinite(rest))
