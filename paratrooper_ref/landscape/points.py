@@ -61,22 +61,13 @@ def layered(problem: Problem, vectors: Array) -> dict[str, Array]:
     return {name: x.reshape(batch + problem.layers[name]) for name, x in pieces.items()}
 
 
-def powers(vectors: Array) -> Array:
-    """Return for each vector a power of two of the size of its largest element, (*batch, 1).
-
-    Whoever divides by it rounds nothing, and may then square.
-    """
-    largest = np.abs(vectors).max(axis=-1, keepdims=True)
-    size: Array = np.ldexp(1.0, np.frexp(largest)[1] - 1)
-    return size
-
-
 def norm(vectors: Array) -> Array:
     """Return the 2-norm over the last axis, with the same bits on every machine.
 
     Squares neither overflow nor vanish on the way; a norm that is too large itself is inf.
     """
-    size = powers(vectors)
+    largest = np.abs(vectors).max(axis=-1, keepdims=True)
+    size = np.ldexp(1.0, np.frexp(largest)[1] - 1)  # a power of two: to divide by it rounds nothing
     scaled = vectors / size
     with np.errstate(over="ignore"):
         length: Array = np.sqrt(contract(scaled, scaled)) * size[..., 0]

@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from paratrooper_ref.landscape.points import (
-    EPS,
-    Array,
-    Direction,
-    flat,
-    layered,
-    losses,
-    norm,
-    powers,
-)
+from paratrooper_ref.landscape.points import EPS, Array, Direction, flat, layered, losses, norm
 from problems._checks import integer, number
 
 if TYPE_CHECKING:
@@ -121,13 +112,9 @@ class Slice:
         with np.errstate(over="ignore", invalid="ignore"):
             rows = (points - self._origin).reshape(-1, self.problem.size)
             _check_reach(who, np.isfinite(rows).all(axis=1))
-            # NOTE: each row by itself is brought to the size of 1, so that a far one, as of a run
-            # that diverges, neither overflows nor drowns the others.
-            size = powers(rows)
-            rows = rows / size
             along: Any = np.linalg.lstsq(unit.T, rows.T, rcond=None)[0].T
-            rest = norm(rows - _points(np.zeros(self.problem.size), unit, along)) * size[:, 0]
-            found = along / length[:, 0] * size
+            rest = norm(rows - _points(np.zeros(self.problem.size), unit, along))
+            found = along / length[:, 0]
             _check_reach(who, np.isfinite(found).all(axis=1) & np.isfinite(rest))
         return found.reshape(*points.shape[:-1], -1), rest.reshape(points.shape[:-1])
 

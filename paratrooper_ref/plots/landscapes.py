@@ -327,7 +327,7 @@ class _Scale:
         heights = np.linspace(*self.ends, 5)
         losses = 10.0**heights - self.soft + self.low
         losses[0] = self.low  # what was added is subtracted with roundings
-        for digits in range(2, 8):
+        for digits in range(2, 7):  # as many as :g writes
             texts = [f"{float(f'{loss:.{digits}g}'):g}" for loss in losses]
             if len(set(texts)) == len(texts):
                 break
