@@ -22,6 +22,7 @@ from paratrooper_ref.landscape import (
 )
 from paratrooper_ref.landscape import points as landscape_points
 from problems import Problem
+from problems._arithmetic import contract
 
 from .helpers import assert_same_bits
 
@@ -625,6 +626,90 @@ def test_problems_without_a_hessian_are_refused(problem: Problem, at: Any, why: 
         eigen_directions(problem, {"x": at})
     with pytest.raises(ValueError, match=f"convexity needs a Hessian.*{why}"):
         convexity(cut(problem, {"x": at}, basis(2, 0), radius=0.1, points=3))
+
+
+def test_a_hessian_that_is_wrong_beside_the_center_is_refused() -> None:
+    """The gradient of 3 x^2 - |x|^3 calls abs: by complex steps it is right at 0 and only there.
+
+    At 1.9 the loss curves down, by 6 - 6 * 1.9 = -5.4, and would be said to curve up by 0.3.
+    """
+    cubes = dataclasses.replace(
+        broken(lambda p: {"x": 6 * p["x"] - 3 * p["x"] * np.abs(p["x"])}),
+        value=lambda p: np.sum(3 * p["x"] ** 2 - np.abs(p["x"]) ** 3, axis=1),
+    )
+    center = {"x": np.zeros(2)}
+
+    assert eigen_directions(cubes, center).values == (6.0, 6.0)
+    for directions in (basis(2, 0), basis(2, 0, 1)):
+        plane = cut(cubes, center, directions, radius=1.9, points=5)
+        with pytest.raises(ValueError, match=r"convexity needs .* differs from differences"):
+            convexity(plane, chords=10, spectra=False)
+
+
+def test_a_hessian_that_vanishes_is_no_wrong_one() -> None:
+    """Differences of x^3 at 0 are not 0; how far off they are is known from half the step."""
+    quartic = broken(lambda p: {"x": p["x"] * p["x"] * p["x"]})
+    found = convexity(cut(quartic, {"x": np.zeros(2)}, basis(2, 0, 1), points=5), chords=100)
+
+    assert (found.slice_curvature, found.midpoint, found.star) == (0.0, 0.0, 0.0)
+    assert found.ratio is not None
+    assert not found.ratio.any()
+
+
+def test_an_inside_that_is_wrong_is_found_where_center_and_ends_are_right() -> None:
+    """abs(x)^3 within, and nothing but 6 x beyond 1.5."""
+    def slope(p: Mapping[str, Any]) -> dict[str, Any]:
+        x = p["x"]
+        return {"x": 6 * x - np.where(np.abs(x) < 1.5, 3 * x * np.abs(x), 0.0)}
+
+    line = cut(broken(slope), {"x": np.zeros(2)}, basis(2, 0), radius=1.9, points=7)
+    with pytest.raises(ValueError, match="differs from differences"):
+        convexity(line, chords=10)
+
+
+def test_norms_neither_overflow_nor_vanish() -> None:
+    """Of 3, 4 times any power of two it is 5 times that, and its bits are those of near numbers."""
+    draws = landscape_points.norm(np.array([[3.0, 4.0]]) * np.ldexp(1.0, -1000))
+    assert_same_bits(draws, np.ldexp([5.0], -1000))
+    for exponent in (-1070, -600, 0, 600, 1020):
+        vector = np.ldexp([3.0, 4.0], exponent)
+        assert landscape_points.norm(vector) == np.ldexp(5.0, exponent)
+    rows = np.stack([np.linspace(-1, 2, 7), np.geomspace(1e-9, 1, 7)])
+    assert_same_bits(landscape_points.norm(rows), np.sqrt(contract(rows, rows)))
+    assert landscape_points.norm(np.zeros(3)) == 0
+    assert landscape_points.norm(np.full(4, 1.7e308)) == np.inf
+
+
+def test_points_far_and_near_are_projected() -> None:
+    """Rows 1e290 away overflow nothing; points 1e-200 apart have a line."""
+    booth = problems.booth()
+    line = cut(booth, BOOTH, {"x": np.array([2.0, 0.0])}, points=3)
+    rows = np.array([[1.0, 0.25], [4e290, 3e290], [0.0, 0.0]])
+    coordinates, distance = line.project({"x": BOOTH["x"] + rows})
+    np.testing.assert_allclose(coordinates[:, 0], [0.5, 2e290, 0.0], rtol=1e-14)
+    np.testing.assert_allclose(distance, [0.25, 3e290, 0.0], rtol=1e-14)
+
+    short = interpolation(booth, {"x": [0.0, 0.0]}, {"x": [1e-200, 0.0]})
+    coordinates, distance = short.project({"x": [[3e-200, 0.0], [1.0, 2.0]]})
+    np.testing.assert_allclose(coordinates[:, 0], [3, 1e200], rtol=1e-14)
+    np.testing.assert_allclose(distance, [0, 2], rtol=1e-14)
+    with pytest.raises(ValueError, match="projection overflows in row 1 of 2; of a run that div"):
+        short.project({"x": [[3e-200, 0.0], [1e200, 0.0]]})
+    with pytest.raises(ValueError, match="projection overflows in row 0 of 1"):
+        cut(booth, {"x": [-1e308, 0.0]}, basis(2, 0)).project({"x": [[1.7e308, 0.0]]})
+
+
+def test_a_direction_may_be_long_and_is_not_called_parallel() -> None:
+    """Of norm 1e200 one is a line, two a plane; what has no finite norm is refused as that."""
+    booth = problems.booth()
+    far = [{"x": 1e200 * d["x"]} for d in basis(2, 0, 1)]
+
+    assert cut(booth, BOOTH, far[0], points=3).losses[1] == 0
+    assert cut(booth, BOOTH, far, points=3).losses[1, 1] == 0
+    with pytest.raises(ValueError, match="got parallel ones"):
+        cut(booth, BOOTH, [far[0], *basis(2, 0)])
+    with pytest.raises(ValueError, match=r"finite norm .*, got directions\[0\] of norm inf"):
+        cut(booth, BOOTH, {"x": np.full(2, 1.7e308)})
 
 
 def test_arguments_are_named() -> None:

@@ -1,6 +1,8 @@
 """Figures of landscapes take and return Axes, and show the numbers they are given."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
+from itertools import combinations
 from typing import Any
 
 import matplotlib as mpl
@@ -187,18 +189,130 @@ def test_a_slice_that_overflows_in_part_is_drawn_and_one_that_is_nowhere_finite_
         plots.slice_map(nowhere)
 
 
+AXES = [{"x": np.eye(2)[i]} for i in (0, 1)]
+
+
+def map_of_a_run(rows: Any, radius: float = 1.0) -> Any:
+    """Return a map of booth around 0, and a run on it that was at these points."""
+    booth = problems.booth()
+    run = pr.run(pr.SGD(lr=1e-3), booth, len(rows) - 1)
+    run = dataclasses.replace(run, params={"x": np.array(rows, dtype=float)})
+    return plots.slice_map(cut(booth, {"x": [0.0, 0.0]}, AXES, radius=radius), trajectory=run)
+
+
+def test_a_run_that_diverged_is_drawn_to_the_edge() -> None:
+    """Its rows out to 1e290 are counted; map, scale and distance are those of what is in view."""
+    valley = problems.rosenbrock()
+    with pytest.warns(RuntimeWarning, match="ended early"):
+        run = pr.run(pr.SGD(lr=1.0), valley, 100)
+    plane = cut(valley, {"x": [0.0, 0.0]}, AXES, points=21, radius=2.0)
+
+    ax = plots.slice_map(plane, trajectory=run)
+    ax.figure.canvas.draw()
+
+    beyond = int(np.sum(np.abs(run.params["x"]).max(axis=1) > 4))
+    assert np.abs(run.params["x"]).max() > 1e100
+    assert 0 < beyond < len(run.t)
+    said = f"the run is in the plane; {beyond} of {len(run.t)} rows are beyond the edge"
+    assert ax.get_title(loc="left") == said
+    assert np.abs([ax.get_xlim(), ax.get_ylim()]).max() <= 4.5
+    assert np.nanmax(np.abs(np.asarray(ax.lines[0].get_xydata()))) < 1e5
+    bar: Any = ax.figure.axes[1]
+    assert max(float(t.get_text()) for t in bar.get_yticklabels()) < 1e6
+
+
+def test_a_run_far_outside_does_not_shrink_the_map() -> None:
+    """It is widened by what lies within half its width on each side, and by no more."""
+    ax = map_of_a_run([[1e4, 0.0], [1.5, 0.5], [0.5, 0.5], [0.2, -0.3]])
+
+    assert ax.get_xlim() == (-1.0, pytest.approx(1.6))
+    assert ax.get_ylim() == (-1.0, 1.0)
+    assert "1 of 4 rows are beyond the edge" in ax.get_title(loc="left")
+    assert len(np.asarray(ax.collections[-1].get_offsets())) == 3
+    line = np.asarray(ax.lines[0].get_xydata())
+    np.testing.assert_array_equal(line[1:], [[1.5, 0.5], [0.5, 0.5], [0.2, -0.3]])
+    np.testing.assert_allclose(line[0], [2000, 0])  # on its way to (1e4, 0)
+    with pytest.raises(ValueError, match="comes near the slice, got one of 2 rows that are all"):
+        map_of_a_run([[1e4, 0.0], [9.0, 0.0]])
+
+
+def test_ticks_of_the_scale_are_losses_that_can_be_told_apart() -> None:
+    """The first is the least loss, 0 if it is 0; no text stands twice, of one loss just one."""
+    for problem, radius, least in (
+        (problems.booth(), 1.0, "0"), (problems.styblinski_tang(), 1.0, "-78.3")
+    ):
+        plane = cut(problem, problem.minimizers[0], AXES, radius=radius)
+        bar: Any = plots.slice_map(plane).figure.axes[1]
+        texts = [t.get_text() for t in bar.get_yticklabels()]
+        losses = [float(t) for t in texts]
+        assert len(set(texts)) == len(texts) == 5
+        assert losses == sorted(losses)
+        assert losses[0] == pytest.approx(plane.losses.min(), rel=1e-2)
+        assert losses[-1] == pytest.approx(plane.losses.max(), rel=5e-2)
+        assert texts[0] == least
+    flat = dataclasses.replace(plane, losses=np.full(plane.losses.shape, 3.0))
+    bar = plots.slice_map(flat).figure.axes[1]
+    assert [t.get_text() for t in bar.get_yticklabels()] == ["3"]
+
+
+def test_one_component_is_one_bar_of_the_usual_width() -> None:
+    """And the title says one."""
+    step = pr.run(pr.SGD(lr=1e-3), problems.rosenbrock(), 1)
+    ax = plots.principal_shares(principal_directions(step, count=1))
+
+    low, high = ax.get_xlim()
+    (bar,) = (patch for patch in ax.patches)
+    assert bar.get_extents().width < 0.2 * ax.bbox.width
+    assert high - low > 5
+    assert ax.get_title() == "one component: 100%; of a random walk: 100%"
+
+
+def test_series_are_told_apart_without_red_or_green() -> None:
+    """Any two colours, seen in three ways, are 20 units of CIELAB apart or more.
+
+    Matrices of Machado, Oliveira and Fernandes (2009), for the whole deficiency.
+    """
+    eyes = {
+        "all": np.eye(3),
+        "no green": [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ],
+        "no red": [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ],
+    }
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+
+    def lab(color: str, eye: Any) -> Any:
+        c = np.array(mpl.colors.to_rgb(color))
+        linear = np.where(c <= 0.04045, c / 12.92, ((c + 0.055) / 1.055) ** 2.4)
+        xyz = np.array(to_xyz) @ np.clip(np.array(eye) @ linear, 0, 1) / [0.9505, 1, 1.0888]
+        x, y, z = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
+        return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+    for eye in eyes.values():
+        for one, two in combinations(plots.landscapes.SERIES, 2):
+            assert np.linalg.norm(lab(one, eye) - lab(two, eye)) > 20, (one, two)
+
+
 def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, plane: Slice) -> None:
     """Lines and planes, flat Axes, runs of another problem, batches, missing spectra, lengths."""
     other = pr.run(pr.SGD(), problems.booth(), 2)
     batch = pr.run(pr.SGD(), NET, 1, start={k: np.stack([w, w]) for k, w in NET.starts[0].items()})
     bare = pr.run(pr.SGD(), NET, 1, record="loss")
     found = convexity(plane, chords=5, spectra=False)
+    lost = dataclasses.replace(line(), losses=np.full(5, np.inf))
 
     cases: list[tuple[Callable[[], Axes], str]] = [
         (lambda: plots.slice_map(line()), "slice_map needs a slice of two directions, got one"),
         (lambda: plots.slice_surface(line()), "slice_surface needs a slice of two"),
         (lambda: plots.slice_surface(plane, plt.subplots()[1]), "give projection='3d'"),
         (lambda: plots.slice_lines({"p": plane}), "of one direction, got a plane for 'p'"),
+        (lambda: plots.slice_lines({"inf": lost}), "are finite, got none for 'inf'; take a small"),
         (lambda: plots.slice_map(plane, trajectory=other), "a run on tanh_net.*, got one on booth"),
         (lambda: plots.slice_map(plane, trajectory=batch), "got a batch of shape"),
         (lambda: plots.slice_map(plane, trajectory=bare), "recorded parameters, got record='loss'"),

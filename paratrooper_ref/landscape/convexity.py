@@ -27,6 +27,7 @@ Source   ratio: Li et al., arXiv:1712.09913, there unbounded; star: Nesterov and
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -46,6 +47,8 @@ from paratrooper_ref.landscape.slices import Slice
 from problems import _random
 from problems._checks import flag, integer, number
 from problems._checks import seed as one_seed
+
+_CHECKED: Final = 4  # points along a direction at which the Hessian is held to differences
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -141,8 +144,8 @@ def convexity(
             "not; take a smaller radius"
         )
         raise ValueError(msg)
-    check_hessian(who, slice.problem, flat(who, slice.problem, slice.center))
     grid = flat(who, slice.problem, slice.at(slice.grid)).reshape(-1, slice.problem.size)
+    check_hessian(who, slice.problem, _some(slice, grid))
     down, saddle = _slice_curvature(slice, grid)
     midpoint, star, pl = _chords(slice, chords, seed, minimum)
     maps = _spectra(slice, grid) if spectra else (None,) * 4
@@ -157,6 +160,14 @@ def convexity(
         star=star,
         pl=pl,
     )
+
+
+def _some(slice: Slice, grid: Array) -> Array:
+    """Return the center, the ends or corners of the grid, and a few points inside."""
+    each = [np.linspace(0, len(c) - 1, _CHECKED).round().astype(int) for c in slice.coordinates]
+    places = np.ravel_multi_index(np.ix_(*each), slice.losses.shape).ravel()
+    center = flat("convexity", slice.problem, slice.center)
+    return np.concatenate([center[None], grid[np.unique(places)]])
 
 
 def _spectra(slice: Slice, grid: Array) -> tuple[Array, Array, Array, Array]:

@@ -171,7 +171,7 @@ def eigen_directions(problem: Problem, center: Mapping[str, Any]) -> Eigen:
     who = "eigen_directions"
     check_count(who, problem, 2)
     point = flat(who, problem, center)
-    check_hessian(who, problem, point)
+    check_hessian(who, problem, point[None])
     values, vectors = np.linalg.eigh(hessian(who, problem, point))
     low, high = (layered(problem, _upright(vectors[:, i])) for i in (0, -1))
     return Eigen((low, high), (float(values[0]), float(values[-1])))

@@ -93,7 +93,8 @@ class Slice:
         Raises
         ------
         ValueError
-            If a point is not finite, as of a run that diverged.
+            If a point is not finite, or its coordinates or its distance overflow, as of a run
+            that diverged.
 
         Examples
         --------
@@ -103,13 +104,19 @@ class Slice:
         >>> print(coordinates.round(12), distance)
         [2.] 1.5
         """
-        away = flat("Slice.project", self.problem, params) - self._origin
+        who = "Slice.project"
+        points = flat(who, self.problem, params)
         basis = self.basis
-        length = norm(basis)  # to solve for unit vectors is better conditioned
-        rows = away.reshape(-1, self.problem.size)
-        found = np.linalg.lstsq((basis / length[:, None]).T, rows.T, rcond=None)[0].T / length
-        rest = rows - _points(np.zeros(self.problem.size), basis, found)
-        return found.reshape(*away.shape[:-1], -1), norm(rest).reshape(away.shape[:-1])
+        length = norm(basis)[:, None]
+        unit = basis / length  # to solve for unit vectors is better conditioned
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = (points - self._origin).reshape(-1, self.problem.size)
+            _check_reach(who, np.isfinite(rows).all(axis=1))
+            along: Any = np.linalg.lstsq(unit.T, rows.T, rcond=None)[0].T
+            rest = norm(rows - _points(np.zeros(self.problem.size), unit, along))
+            found = along / length[:, 0]
+            _check_reach(who, np.isfinite(found).all(axis=1) & np.isfinite(rest))
+        return found.reshape(*points.shape[:-1], -1), rest.reshape(points.shape[:-1])
 
     @property
     def _origin(self) -> Array:
@@ -276,10 +283,23 @@ def _check_basis(who: str, basis: Array) -> None:
     """Refuse directions that span no line or no plane."""
     lengths = norm(basis)
     for i, length in enumerate(lengths):
-        if length == 0:
-            msg = f"{who} needs directions other than zero, got directions[{i}] of norm 0"
+        if not 0 < length < np.inf:
+            msg = (
+                f"{who} needs directions of finite norm other than zero, got directions[{i}] of "
+                f"norm {length:g}"
+            )
             raise ValueError(msg)
     values = np.linalg.svd(basis / lengths[:, None], compute_uv=False)
     if values[-1] <= EPS * basis.shape[1]:
         msg = f"{who} needs two directions that span a plane, got parallel ones"
+        raise ValueError(msg)
+
+
+def _check_reach(who: str, fine: Any) -> None:
+    """Refuse rows whose projection is too large for a float."""
+    if not fine.all():
+        msg = (
+            f"{who} needs points within reach, got one whose projection overflows in row "
+            f"{int(np.argmin(fine))} of {len(fine)}; of a run that diverged take the rows before"
+        )
         raise ValueError(msg)

@@ -1,13 +1,14 @@
 """Slices of a loss surface: maps, surfaces, lines; where runs lie beside them; how convex they are.
 
 The dots of a run on a map have the colour of the loss that the run had there, on the scale of the
-map.  Where a dot and what is under it differ, the run was somewhere else: beside the plane.
+map.  Where a dot and what is under it differ, the run was somewhere else: beside the plane.  A map
+is widened for a run by at most half its width on each side; what lies farther out is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,11 +21,14 @@ if TYPE_CHECKING:
     from paratrooper_ref.landscape import Principal, Slice
     from paratrooper_ref.trajectory import Trajectory
 
-SERIES: Final = ("#0072b2", "#d55e00", "#111111", "#8a4fa3", "#56b4e9", "#8c8c8c")
+# Any two are apart to those who do not see red or green too.
+SERIES: Final = ("#0072b2", "#d55e00", "#111111", "#56b4e9", "#8c8c8c", "#4b2161")
 LOSSES: Final = ("#173a57", "#2f628c", "#5a91b8", "#93bcd6", "#c9deea", "#f7fafc")  # low is deep
 RATIOS: Final = ("#fbfcfd", "#f6d9bd", "#e69f00", "#a8480a", "#4a1d03")
 DOTS: Final = 36  # of a path
 SHOWN: Final = 10  # principal components
+BEYOND: Final = 0.5  # widths of a map on each side that a run may widen it by
+FAR: Final = 1e3  # widths from which on a line leads out of a map in the same direction
 
 Limits = tuple[float, float]
 
@@ -45,7 +49,9 @@ def slice_map(
         Of two directions.
     ax : Axes, optional
     trajectory : Trajectory, optional
-        A single run, projected by least squares; each dot has the colour of its own loss.
+        A single run, projected by least squares; each dot has the colour of its own loss.  The map
+        is widened to hold it, by at most half its width on each side; a run that goes farther, as
+        one that diverged, is drawn to the edge, and the rows beyond are counted.
     limits : tuple of two float, optional
         The least and the greatest loss of the scale, so that several maps may share one.
     bar : bool
@@ -54,12 +60,14 @@ def slice_map(
     Raises
     ------
     ValueError
-        If the slice is a line, or the run is a batch, of another problem or not recorded.
+        If the slice is a line, or the run is a batch, of another problem, not recorded or nowhere
+        near the slice.
     """
     _is_plane("slice_map", slice)
     ax = axes(ax)
     path = None if trajectory is None else _projected("slice_map", slice, trajectory)
-    scale = _Scale(slice.losses if path is None else np.append(slice.losses, path[1]), limits)
+    along = () if path is None else path.losses[path.near]
+    scale = _Scale(np.append(slice.losses, along), limits)
     x, y = slice.coordinates
     heights = scale(slice.losses).T  # an image has its rows along y
     levels = np.linspace(*scale.ends, 29)
@@ -71,19 +79,17 @@ def slice_map(
     if path is None:
         ax.plot(0, 0, "P", ms=10, mew=1.0, color=INK, mec="white", zorder=5)
     else:
-        (coordinates, losses, distance) = path
-        shown = _spread(coordinates)
-        ax.plot(*coordinates.T, color=INK, lw=1.0, zorder=3)
+        shown = path.near[_spread(path.coordinates[path.near])]
+        ax.plot(*path.line.T, color=INK, lw=1.0, zorder=3)
         dots: Any = ax.scatter(
-            coordinates[shown, 0], coordinates[shown, 1], c=scale(losses[shown]), s=38,
-            cmap=drawn.cmap, edgecolors=INK, linewidths=0.9, zorder=4,
+            path.coordinates[shown, 0], path.coordinates[shown, 1], c=scale(path.losses[shown]),
+            s=38, cmap=drawn.cmap, edgecolors=INK, linewidths=0.9, zorder=4,
         )
         dots.set_norm(drawn.norm)
-        ax.plot(*coordinates[0], "o", ms=11, mfc="none", mec=INK, mew=1.6, zorder=5)
-        ax.plot(*coordinates[-1], "X", ms=9, color="#d55e00", mec="white", mew=0.8, zorder=6)
-        off, size = distance.max(), np.abs(coordinates).max()
-        where = f"beside the plane by up to {off:.2g}" if off > 1e-9 * size else "in the plane"
-        ax.set_title(f"the run is {where}", loc="left")
+        ax.plot(*path.line[0], "o", ms=11, mfc="none", mec=INK, mew=1.6, zorder=5)
+        ax.plot(*path.line[-1], "X", ms=9, color="#d55e00", mec="white", mew=0.8, zorder=6)
+        ax.set(xlim=path.view[:, 0], ylim=path.view[:, 1])
+        ax.set_title(path.title, loc="left")
     if bar:
         scale.bar(ax, drawn)
     ax.set(xlabel="along the first direction", ylabel="along the second")
@@ -129,8 +135,7 @@ def slice_surface(
         x, y, heights, cmap=_shades(LOSSES), vmin=scale.ends[0], vmax=scale.ends[1], rstride=1,
         cstride=1, linewidth=0, antialiased=False,
     )
-    ticks = scale.ticks()
-    solid.set_zticks(ticks, [scale.text(t) for t in ticks])
+    solid.set_zticks(*scale.ticks())
     solid.set_zlim(*scale.ends)
     solid.tick_params(axis="z", pad=8)
     solid.set(xlabel="along the first direction", ylabel="along the second")
@@ -153,7 +158,7 @@ def slice_lines(slices: Mapping[str, Slice], ax: Axes | None = None) -> Axes:
     Raises
     ------
     ValueError
-        If a slice is a plane.
+        If a slice is a plane, or no loss on it is finite.
     """
     ax = axes(ax)
     least = np.inf
@@ -161,8 +166,15 @@ def slice_lines(slices: Mapping[str, Slice], ax: Axes | None = None) -> Axes:
         if len(line.coordinates) != 1:
             msg = f"slice_lines needs slices of one direction, got a plane for {name!r}"
             raise ValueError(msg)
-        finite = np.where(np.isfinite(line.losses), line.losses, np.nan)
-        least = min(least, float(np.nanmin(finite)))
+        fine = np.isfinite(line.losses)
+        if not fine.any():
+            msg = (
+                f"slice_lines needs losses some of which are finite, got none for {name!r}; take "
+                "a smaller radius"
+            )
+            raise ValueError(msg)
+        finite = np.where(fine, line.losses, np.nan)
+        least = min(least, float(line.losses[fine].min()))
         ax.plot(
             line.coordinates[0], finite, color=SERIES[i % len(SERIES)], lw=2.0, label=name,
             ls="-" if i < len(SERIES) else DASHED,
@@ -235,8 +247,10 @@ def principal_shares(principal: Principal, ax: Axes | None = None) -> Axes:
     )
     ax.set_yscale("log")
     ax.set_ylim(min(1e-3, float(null[-1]) / 2), 1.3)
-    two = f"two components: {shares[:2].sum():.0%}; of a random walk: {null[:2].sum():.0%}"
-    ax.set(xlabel="principal component", ylabel="share of variance", xticks=k, title=two)
+    first = "one component" if shown == 1 else "two components"
+    said = f"{first}: {shares[:2].sum():.0%}; of a random walk: {null[:2].sum():.0%}"
+    ax.set(xlabel="principal component", ylabel="share of variance", xticks=k, title=said)
+    ax.set_xlim(0.4, max(shown, SHOWN // 2) + 0.6)  # few bars are as wide as many
     ax.grid(True, axis="y", which="major", lw=0.7)
     ax.legend()
     return ax
@@ -308,17 +322,22 @@ class _Scale:
         heights = np.log10(above + self.soft)
         return np.where(np.isfinite(heights), heights, np.nan)
 
-    def ticks(self) -> Any:
-        return np.linspace(*self.ends, 5)
-
-    def text(self, height: float) -> str:
-        loss = 10.0**height - self.soft + self.low
-        return f"{float(f'{loss:.2g}'):g}"
+    def ticks(self) -> tuple[list[float], list[str]]:
+        """Return heights and the losses there, in as many digits as tell them apart."""
+        heights = np.linspace(*self.ends, 5)
+        losses = 10.0**heights - self.soft + self.low
+        losses[0] = self.low  # what was added is subtracted with roundings
+        for digits in range(2, 7):  # as many as :g writes
+            texts = [f"{float(f'{loss:.{digits}g}'):g}" for loss in losses]
+            if len(set(texts)) == len(texts):
+                break
+        first = {text: height for height, text in zip(heights[::-1], texts[::-1], strict=True)}
+        return list(first.values())[::-1], list(first)[::-1]
 
     def bar(self, ax: Axes, drawn: Any) -> None:
-        ticks = self.ticks()
+        ticks, texts = self.ticks()
         made = ax.figure.colorbar(drawn, ax=ax, ticks=ticks, label="loss")
-        made.ax.set_yticklabels([self.text(t) for t in ticks])
+        made.ax.set_yticklabels(texts)
 
 
 def _shades(colors: Sequence[str]) -> Any:
@@ -333,8 +352,19 @@ def _is_plane(who: str, given: Slice) -> None:
         raise ValueError(msg)
 
 
-def _projected(who: str, given: Slice, run: Trajectory) -> tuple[Any, Any, Any]:
-    """Return a run's coordinates, its own losses and its distances from the slice."""
+class _Path(NamedTuple):
+    """A run beside a plane."""
+
+    coordinates: Any  # of all rows
+    losses: Any  # its own
+    near: Any  # the rows in view
+    line: Any  # the coordinates; those far away drawn nearer in the same direction
+    view: Any  # low and high along each direction
+    title: str
+
+
+def _projected(who: str, given: Slice, run: Trajectory) -> _Path:
+    """Return where a run lies beside a slice, as far as a map of it may show."""
     single(who, run)
     if dict(run.problem.layers) != dict(given.problem.layers):
         msg = f"{who} needs a run on {given.problem.name}, got one on {run.problem.name}"
@@ -343,7 +373,46 @@ def _projected(who: str, given: Slice, run: Trajectory) -> tuple[Any, Any, Any]:
         msg = f"{who} needs recorded parameters, got record={run.record!r}"
         raise ValueError(msg)
     coordinates, distance = given.project(run.params)
-    return coordinates, run.losses.astype(float), distance
+    low, high = (np.array([c[i] for c in given.coordinates]) for i in (0, -1))
+    width, middle = high - low, (low + high) / 2
+    off = np.abs((coordinates - middle) / width)  # 0.5 at the edge
+    inside = (off <= 0.5 + BEYOND).all(axis=1)
+    near = np.flatnonzero(inside)
+    if not near.size:
+        msg = (
+            f"{who} needs a run that comes near the slice, got one of {len(inside)} rows that are "
+            f"all more than {BEYOND:g} of its width beyond its edge; take a larger radius"
+        )
+        raise ValueError(msg)
+    within = coordinates[near]
+    margin = 0.05 * width
+    lowest, highest = within.min(axis=0), within.max(axis=0)
+    view = np.stack([
+        np.where(lowest < low, lowest - margin, low),
+        np.where(highest > high, highest + margin, high),
+    ])
+    return _Path(
+        coordinates, run.losses.astype(float), near, _pulled(coordinates, middle, off), view,
+        _where(distance[near], np.abs(within).max(), len(inside) - len(near), len(inside)),
+    )
+
+
+def _pulled(coordinates: Any, middle: Any, off: Any) -> Any:
+    """Return coordinates with those far away brought nearer, or left out between such."""
+    size = off.max(axis=1, keepdims=True)
+    pulled = middle + (coordinates - middle) / np.maximum(size / FAR, 1.0)
+    line = np.where(size > FAR, pulled, coordinates)
+    far = np.pad(size[:, 0] > FAR, 1, constant_values=True)
+    line[far[:-2] & far[1:-1] & far[2:]] = np.nan
+    return line
+
+
+def _where(distance: Any, size: float, beyond: int, rows: int) -> str:
+    """Return what a title says of the distance of a run, and of the rows that are not shown."""
+    off = distance.max()
+    where = f"beside the plane by up to {off:.2g}" if off > 1e-9 * size else "in the plane"
+    out = f"; {beyond} of {rows} rows are beyond the edge" if beyond else ""
+    return f"the run is {where}{out}"
 
 
 def _spread(coordinates: Any) -> Any:
