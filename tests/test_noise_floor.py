@@ -1,8 +1,12 @@
 """The exact recursions are the optimizers' own, and the closed forms are their fixed points."""
 
+import importlib.util
+import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from itertools import product
+from itertools import combinations, product
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import matplotlib as mpl
@@ -354,6 +358,81 @@ def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
     assert_allclose(lowest, [np.nan, 1.0, 4.0, 5.0, np.nan])
 
 
+# ---------------------------------------------------------------------------------- docs/noise.py
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[ModuleType]:
+    """Return docs/noise.py, which writes the page of that name."""
+    path = Path(__file__).parents[1] / "docs" / "noise.py"
+    spec = importlib.util.spec_from_file_location("noise_page", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["noise_page"] = module  # where its dataclasses look for their annotations
+    spec.loader.exec_module(module)
+    yield module
+    sys.modules.pop("noise_page", None)
+
+
+def test_the_lowest_loss_of_the_page_is_below_all_of_a_wider_and_denser_grid(
+    page: ModuleType,
+) -> None:
+    """With 10 directions; and within 0.1 % of its lowest, for the tail at its end."""
+    modes = Modes.of(problems.noisy_quadratic(n=10))
+    rates = np.geomspace(3e-3, 1.9, 300)
+
+    def least(optimizer: pr.Optimizer, average: Average = None, scale: float = 1) -> float:
+        reached = after(optimizer, modes, 1000, average=average, lr=scale * rates).excess()
+        return float(np.nanmin(reached))
+
+    shares = np.geomspace(5e-4, 1, 120)
+    dense = {
+        "SGD": least(pr.SGD()),
+        "momentum": min(least(pr.SGD(momentum=1 - x), scale=x) for x in shares),
+        "Lookahead": min(least(pr.Lookahead(inner=pr.SGD(), k=5, alpha=x)) for x in shares),
+        "EMA": min(least(pr.SGD(), EMA(decay=1 - x)) for x in shares),
+        "tail": min(least(pr.SGD(), Tail(last=m)) for m in (1, 10, 800, 950, 990, 999, 1000)),
+    }
+
+    for name, lowest in dense.items():
+        found = page.best(name, 10)
+        assert 0.999 * lowest < found.loss < 1.00001 * lowest, name
+        assert found.edge == (name == "tail")
+
+
+def test_momentum_is_below_lookahead_with_ten_directions_and_above_with_a_hundred(
+    page: ModuleType,
+) -> None:
+    """At their lowest, and at the floor of SGD's lowest loss too, over 11 % below SGD's there."""
+    for n, sign in ((10, 1), (100, -1)):
+        floor = page.best("SGD", n).floor
+        look, momentum = page.best("Lookahead", n), page.best("momentum", n)
+        assert np.sign(look.loss - momentum.loss) == sign
+        look, momentum = page.best_at("Lookahead", n, floor), page.best_at("momentum", n, floor)
+        assert np.sign(look.loss - momentum.loss) == sign
+        assert_allclose([look.floor, momentum.floor], floor, rtol=1e-5)
+        assert (momentum.loss < 0.89 * page.best("SGD", n).loss) == (n == 10)
+
+
+def test_a_setting_at_the_end_of_its_range_is_marked(page: ModuleType) -> None:
+    """Its number, as far as the range goes, or its rate: an EMA at a floor above its own."""
+    narrow = page.FAMILIES["momentum"]._replace(far=0.02)
+    number, edge = page.searched_over(narrow, lambda s: page.loss(page.momentum(s), 10, 0.018 * s))
+
+    assert (number, edge) == (0.02, True)
+    assert page.star(page.best_at("EMA", 10, 0.02)) == "*"
+    assert page.star(page.best_at("EMA", 10, 0.005)) == ""
+
+
+def test_the_page_refuses_what_is_untrue_or_lost(page: ModuleType) -> None:
+    """Sentences may run over lines."""
+    said = [page.Said("One is two.", False), page.Said("Four is 2 + 2.", True)]
+
+    assert page.wrong("One is two.  Four is\n  2 + 2.", said) == ["no longer true: One is two."]
+    assert page.wrong("One is two.", said[1:]) == ["not on the page: Four is 2 + 2."]
+
+
 # ---------------------------------------------------------------------------------------- figures
 
 
@@ -414,6 +493,45 @@ def test_dots_and_faint_curves_are_drawn_where_they_are_given() -> None:
     (bar,) = (each for each in beside.collections if len(each.get_paths()) == 1)
     ends = np.asarray(bar.get_paths()[0].vertices)
     assert_allclose(np.ptp(ends[:, 1]), 0.2 / one.losses[1])
+
+
+MACHADO = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+}
+
+
+def seen(color: str, matrix: Any) -> Any:
+    """Return the L*a*b* (D65) of a colour as it is seen."""
+    rgb = np.array(mpl.colors.to_rgb(color))
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = to_xyz @ np.clip(matrix @ linear, 0, 1) / [0.9505, 1, 1.089]
+    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("matrix", MACHADO.values(), ids=MACHADO)
+def test_methods_of_like_colours_have_other_dashes(matrix: Any) -> None:
+    """Also where red and green are not told apart; ΔE of at least 20 if only the colour differs."""
+    line = (np.array([0.1, 1.0]), np.array([2.0, 1.0]))
+    names = ("SGD", "momentum", "Lookahead", "EMA")
+
+    drawn = plots.expected_losses(dict.fromkeys(names, line)).lines[:4]
+
+    assert tuple(each.get_label() for each in drawn) == names
+    for one, two in combinations(drawn, 2):
+        apart = np.linalg.norm(seen(one.get_color(), matrix) - seen(two.get_color(), matrix))
+        dashes = {repr(each._unscaled_dash_pattern) for each in (one, two)}
+        assert apart >= 20 or len(dashes) == 2, (one.get_label(), two.get_label(), apart)
 
 
 # --------------------------------------------------------------------------------------- refusals

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GREY: Final = "#777777"
-_METHODS: Final[Mapping[str, tuple[Look, str]]] = {  # and the marker of simulated runs
-    "SGD": (LOOKS["sgd"]._replace(width=2.2), "o"),
-    "momentum": (Look("#56b4e9", DASHED, 2.0), "s"),
-    "Lookahead": (LOOKS["lookahead"]._replace(dashes="-", width=2.4), "D"),
+# And the marker of simulated runs.  The lines lie close together, and grey is hard to tell from
+# pink for those who do not see green: no two have both the same dashes and a like colour.
+_METHODS: Final[Mapping[str, tuple[Look, str]]] = {
+    "SGD": (LOOKS["sgd"]._replace(width=3.2), "o"),
+    "momentum": (Look("#56b4e9", (0, (1.2, 1.2)), 2.2), "s"),
+    "Lookahead": (LOOKS["lookahead"]._replace(width=2.4), "D"),
     "EMA": (Look("#0072b2", "-", 2.2), "^"),
 }
 _SHADES: Final = ("#f0b77a", "#e08a3c", "#b55d14", "#7a3c07", "#3d1d02")  # one hue, light to dark
@@ -97,7 +99,7 @@ def expected_losses(
         _plain(ax.yaxis)
     _plain(ax.xaxis)
     ax.grid(True, which="major", lw=0.7)
-    ax.legend()
+    ax.legend(handlelength=3)
     return ax
 
 
