@@ -29,7 +29,7 @@ from paratrooper_ref.claims.commands import add_verb as add_claims
 from paratrooper_ref.comparison import MULTIPLES, compare, save, table
 from paratrooper_ref.conformance import commands as conformance
 from paratrooper_ref.explain import explain, number
-from paratrooper_ref.files import replacing
+from paratrooper_ref.files import folder, replacing
 from paratrooper_ref.golden.commands import add_verbs
 from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.lines import TAGS
@@ -222,7 +222,7 @@ def _run(args: argparse.Namespace) -> int:
         raise ValueError(msg)
     for optimizer in optimizers.values():
         check_run(optimizer, problems[0], schedule, steps=args.steps, every=args.every)
-    with _folder(args.out), Bar("running") as bar:
+    with folder("run", args.out), Bar("running") as bar:
         entries = compare(
             {_label(name): optimizer for name, optimizer in optimizers.items()},
             problems,
@@ -572,24 +572,3 @@ def _writable(out: Path) -> Iterator[None]:
     except OSError as error:
         msg = f"a picture needs a folder to write to, got {out} ({error.strerror or error})"
         raise ValueError(msg) from error
-
-
-@contextmanager
-def _folder(path: Path) -> Iterator[None]:
-    """Make sure of a folder before the work; leave none behind if the work comes to nothing."""
-    made = not path.exists()
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-        with replacing(path / "probe") as file:
-            file.write(b"")
-        (path / "probe").unlink()
-    except OSError as error:
-        msg = f"run needs a folder to write to, got --out={path} ({error.strerror})"
-        raise ValueError(msg) from error
-    try:
-        yield
-    except BaseException:
-        if made:
-            path.rmdir()
-        raise
-

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -49,3 +50,35 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def folder(who: str, path: Path) -> Iterator[None]:
+    """Make sure of a folder before the work; leave none behind if the work comes to nothing.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be made, or written to.
+    """
+    made = [each for each in (path, *path.parents) if not each.exists()]
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):  # of a name that nobody has
+            pass
+    except OSError as error:
+        _removed(made)
+        msg = f"{who} needs a folder to write to, got --out={path} ({error.strerror})"
+        raise ValueError(msg) from error
+    try:
+        yield
+    except BaseException:
+        _removed(made)
+        raise
+
+
+def _removed(folders: list[Path]) -> None:
+    """Remove folders, the innermost first, as far as they are empty."""
+    with suppress(OSError):
+        for each in folders:
+            each.rmdir()

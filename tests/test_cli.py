@@ -257,3 +257,17 @@ def test_version_and_module_entry() -> None:
     )
 
     assert done.stdout == f"paratrooper-ref {pr.__version__}\n"
+
+
+@pytest.mark.parametrize("verb", [["run", "sgd", "--no-figure"], ["claims", "lookahead"]])
+def test_a_folder_keeps_what_is_in_it_and_none_is_left_behind(verb: list[str]) -> None:
+    """Whatever a file there is called; a refusal removes what it has made, parents too."""
+    Path("kept").mkdir()
+    Path("kept/probe").write_text("mine")
+
+    for out in ("kept", "new/inner"):
+        bad = ["--steps", "-1"] if verb[0] == "run" else ["--seeds", "9"]
+        assert main([*verb, *bad, "--out", out]) == 2
+
+    assert Path("kept/probe").read_text() == "mine"
+    assert not Path("new").exists()

@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import re
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +17,7 @@ from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, measure
 from paratrooper_ref.claims.settings import SETTINGS
 from paratrooper_ref.claims.table import CLAIMS, Claim
 from paratrooper_ref.claims.words import report
-from paratrooper_ref.files import replacing
+from paratrooper_ref.files import folder, replacing
 from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.progress import Bar
 
@@ -77,12 +78,11 @@ def _claims(args: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=1) if args.json else "\n".join(lines))
         return MEASURED
     chosen = _chosen(args)
-    if args.out is not None:
-        _writable(args.out)
-    with Bar("measuring") as bar:
+    place = nullcontext() if args.out is None else folder("claims", args.out)
+    with place, Bar("measuring") as bar:
         found = measure(claims, jobs=max(1, args.jobs), progress=bar, **chosen)
-    text = _json(found)
-    files = [] if args.out is None else _saved(found, text, args.out)
+        text = _json(found)
+        files = [] if args.out is None else _saved(found, text, args.out)
     print(text if args.json else report(found))
     if files and not args.json:
         print(f"\nsaved {len(files)} files in {args.out}")
@@ -109,21 +109,6 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     }
     quick = {**QUICK, "settings": [QUICK_PROBLEM]} if args.quick else {}
     return quick | {name: value for name, value in given.items() if value is not None}
-
-
-def _writable(folder: Path) -> None:
-    """Refuse a folder that cannot be written to before the work, not after it."""
-    made = not folder.exists()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with replacing(folder / "probe") as file:
-            file.write(b"")
-        (folder / "probe").unlink()
-    except OSError as error:
-        msg = f"claims needs a folder to write to, got --out={folder} ({error.strerror})"
-        raise ValueError(msg) from error
-    if made:
-        folder.rmdir()
 
 
 def _json(found: dict[str, Any]) -> str:
