@@ -530,7 +530,7 @@ def test_methods_of_like_colours_have_other_dashes(matrix: Any) -> None:
     assert tuple(each.get_label() for each in drawn) == names
     for one, two in combinations(drawn, 2):
         apart = np.linalg.norm(seen(one.get_color(), matrix) - seen(two.get_color(), matrix))
-        dashes = {repr(each._unscaled_dash_pattern) for each in (one, two)}
+        dashes = {repr(vars(each)["_unscaled_dash_pattern"]) for each in (one, two)}
         assert apart >= 20 or len(dashes) == 2, (one.get_label(), two.get_label(), apart)
 
 
