@@ -16,7 +16,8 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Final
 
-from paratrooper_ref.claims import CLAIMS, SETTINGS
+from paratrooper_ref.claims import CLAIMS, SEEDS, SETTINGS
+from paratrooper_ref.claims.measure import declared
 from paratrooper_ref.claims.words import counts
 from paratrooper_ref.cli import main as command
 
@@ -70,9 +71,10 @@ def method(found: dict[str, Any]) -> Iterator[str]:
     yield f"""## How it was measured
 
 Every optimizer at the learning rates {rates}, over {found["seeds"]} seeds and {found["epochs"]}
-epochs of mini-batches. The source trains for 1000; {found["epochs"]} pass every epoch that it
-names, and five times the epochs would take five times the ten minutes. A seed is an order of the
-mini-batches and a start; the data are the same for all seeds, so an interval says what other
+epochs of mini-batches. The source trains for 1000, which would take five times the ten minutes;
+{found["epochs"]} pass the epochs 25, 60 and 120 that it names. An end is that of these
+{found["epochs"]}, and after 1000 the order may be another. A seed is an order of the mini-batches
+and a start; the data are the same for all seeds, so an interval says what other
 orders and starts would give on these data, and nothing about other data.
 
 | problem | |
@@ -81,12 +83,14 @@ orders and starts would give on these data, and nothing about other data.
     yield """
 The start of a regression is uniform in ±1/√d. All optimizers have their published defaults, but
 one weight decay, 1e-3 (Paratrooper applies it twice, as published): with its own default AdamW
-would decay ten times as fast as the others. The loss is that of all samples, after each epoch.
+would decay ten times as fast as the others. The loss is that of all samples, after each epoch,
+without decay: how near to its minimum a run can come, its decay decides too.
 
 Numbers are log10 of the loss above the minimum, in *decades*: -0.3 is half as high. (For tanh-net,
 whose minimum is unknown, of the loss.) *End* is the mean over the last tenth of the epochs.
-*Noise* is the size of the jumps of the loss from epoch to epoch there. A run that is above its
-start counts as its start.
+*Noise* is the size of the jumps of the loss from epoch to epoch there, in units of the loss: of
+two runs the lower one may be the quieter for that. A run that is above its start counts as its
+start, and its noise as the height of its start.
 
 The rule was written before anything was measured. For each seed the difference of the two runs is
 taken, same start and same mini-batches, and from the mean of these differences over the seeds
@@ -94,11 +98,13 @@ their 95 % t interval. The claim **holds** where the interval lies below the mar
 it lies above (the opposite was seen), and is undecided where the margin is within. The margin is
 0, or what the table says. In the tables **bold** holds, *✗* fails, ? is undecided, and † says that
 some of the runs ended no lower than they started. Where neither run of a seed did better than its
-start there is nothing to compare, and where that is so for half the seeds it is undecided. Three
-things were added after a first look: that last sentence (two runs that stand still had counted as
-level), the problem prices (on regression a trust ratio has too little to see), and that the noise
-leaves out an even trend. Of comparisons between equals one in forty would hold, and one in forty
-would fail. The best rate of an optimizer on a problem has the lowest median end.
+start, or its rate was never cut, there is nothing to compare: such seeds are left out, a cell then
+says how many are left, and where that is half of them or fewer it is undecided. Three things were
+added after a first look: that last sentence (two runs that stand still had counted as level), the
+problem prices (targets far from 0), and that the noise leaves out an even trend. Of comparisons
+between equals one in forty would hold, and one in forty would fail. The best rate of an optimizer on a problem has the lowest median end, whatever is then
+compared: a start *at its best* is that of the rate with the best end, and another rate may have a
+better start.
 
 The runs are deterministic, so each number is recomputed by the command beside it; all of them with
 a core to itself in some ten minutes, one of them in seconds, such as
@@ -146,7 +152,7 @@ def cell(row: Row) -> str:
     """Return a verdict with its difference and half interval; † where a run has not trained."""
     if row["difference"] is None:
         return "not trained" if any(row["untrained"]) else "no cut"
-    text = shown(row)
+    text = shown(row) + (f" (n = {row['seeds']})" if row["seeds"] < SEEDS else "")
     mark = {"holds": f"**{text}**", "fails": f"*{text}* ✗", "undecided": f"{text} ?"}
     at = f" ({' / '.join(f'{rate:g}' for rate in row['rates'])})" if row["best"] else ""
     return mark[row["verdict"]] + ("†" if any(row["untrained"]) else "") + at
@@ -191,14 +197,13 @@ fades. "x of y" counts pairs of a problem and a rate, the same for both optimize
    and on prices at rate 0.03 none of the seven gets it above. With lo = 1 it ends lower than with
    lo = 0 at {n("rangerlars", 3)}; each at its best this {best("rangerlars", 3)}.
 3. *25 epochs against 120* holds at {n("speed", 0)}: on prices at rate 0.03, and at the smallest
-   rates, where neither has got anywhere. Where weights and targets are near 0 the trust ratio
-   stays near 1 and there is little to be had. Each at its best it {best("speed", 0)}.
+   rates, where neither has got anywhere. Each at its best it {best("speed", 0)}.
 4. *Paratrooper* starts level with RangerLars (lo = 1), or lower, at {n("paratrooper", 0)}. It ends
    lower than Ranger at {n("paratrooper", 2)}: at small rates, and at large ones it ends higher.
    It ends lower than RangerLars at {n("paratrooper", 3)}: at large rates, and at small ones it
-   ends higher. Between them, at 0.03, it is below both on regression, prices and diabetes. It is
-   quieter than Ranger at {n("paratrooper", 4)}, than RangerLars at {n("paratrooper", 5)}. Each at
-   its best, lower than Ranger: {best("paratrooper", 2)}. Lower than RangerLars:
+   ends higher. Between them, at 0.03, it is below both on these draws of regression and prices,
+   and on diabetes. It is quieter than Ranger at {n("paratrooper", 4)}, than RangerLars at
+   {n("paratrooper", 5)}. Each at its best, lower than Ranger: {best("paratrooper", 2)}. Lower than RangerLars:
    {best("paratrooper", 3)}. Quieter than Ranger: {best("paratrooper", 4)}.
 5. *Reduction on plateau*: Paratrooper steps down with a cut at {n("plateau", 0)}, and further than
    Ranger at {n("plateau", 2)}. Ranger steps down as well, by more than 10 %, wherever the cut came
@@ -333,6 +338,9 @@ def main() -> int:
     found = json.loads(DATA.read_text("utf-8"))
     if [claim["name"] for claim in found["claims"]] != list(CLAIMS):
         print("docs/claims.json has other claims than there are: --measure", file=sys.stderr)
+        return 1
+    if found["declared"] != declared(list(CLAIMS.values())):
+        print("docs/claims.json is of other arms, settings or claims: --measure", file=sys.stderr)
         return 1
     if "--check" in sys.argv:
         return int(PAGE.read_text("utf-8") != page(found))

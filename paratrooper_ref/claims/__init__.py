@@ -3,7 +3,7 @@
 An experiment is a product of three things, each declared in a file of its own: arms (what is
 compared), settings (problems, mini-batches, starts) and learning rates.  A claim is data: which
 number of which arm is lower than which number of which other.  The rule that decides was written
-before anything was measured.
+before anything was measured, but for what half the seeds decide.
 """
 
 from paratrooper_ref.claims.interval import Interval, interval

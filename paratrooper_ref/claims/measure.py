@@ -7,6 +7,7 @@ The best rate of an arm on a problem is the one with the lowest median over the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, Final
 
 import numpy as np
@@ -93,11 +94,19 @@ def measure(
         found.append(_claim(claim, dict(zip(_settings(claim, settings), tables, strict=True))))
     return {
         "format": FORMAT,
+        "declared": declared(claims),
         "seeds": seeds,
         "epochs": epochs,
         "rates": list(rates),
         "claims": found,
     }
+
+
+def declared(claims: Sequence[Claim]) -> str:
+    """Return a digest of all that the claims declare: arms, settings, comparisons."""
+    arms = {arm: ARMS[arm] for claim in claims for arm in claim.arms}
+    settings = {name: SETTINGS[name] for claim in claims for name in claim.settings}
+    return sha256(repr(((*claims,), arms, settings)).encode()).hexdigest()[:16]
 
 
 Sweep = Sequence[tuple[float, Curves]]
@@ -126,7 +135,7 @@ def _claim(claim: Claim, tables: Mapping[str, Table]) -> dict[str, Any]:
         "comparisons": [
             {
                 "says": comparison.says,
-                "by": comparison.by.says,
+                "by": comparison.what,
                 "margin": rounded(comparison.margin),
                 "rows": [
                     row for setting, table in tables.items()

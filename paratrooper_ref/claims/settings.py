@@ -2,7 +2,7 @@ r"""Where the claims are tried: six problems, mini-batches, and a start for each
 
 regression   506 x 13 made samples of unit variance, condition number 14 (correlation 1/2)
 prices       the same with an intercept of 22.5 in place of 1: targets far from 0, as raw prices
-             are, so that a trust ratio has something to see
+             are
 columns      regression with columns that differ in size by 3.8 decades, as raw data do
 diabetes     442 x 10 measurements of patients, standardised
 linear-net   three layers of 4 x 4 on 64 samples, not convex

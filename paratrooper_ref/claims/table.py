@@ -38,6 +38,12 @@ class Comparison:
     against_by: Statistic | None = None
     margin: float = 0.0
 
+    @property
+    def what(self) -> str:
+        """By which numbers, for a reader."""
+        other = "" if self.against_by is None else f", against {self.against_by.says}"
+        return f"{self.by.says}{other}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Claim:
