@@ -102,7 +102,8 @@ start, or its rate was never cut, there is nothing to compare: such seeds are le
 says how many are left, and where that is half of them or fewer it is undecided. Three things were
 added after a first look: that last sentence (two runs that stand still had counted as level), the
 problem prices (targets far from 0), and that the noise leaves out an even trend. Of comparisons
-between equals one in forty would hold, and one in forty would fail. The best rate of an optimizer on a problem has the lowest median end, whatever is then
+between equals one in forty would hold, and one in forty would fail. The best rate of an optimizer
+on a problem has the lowest median end, whatever is then
 compared: a start *at its best* is that of the rate with the best end, and another rate may have a
 better start.
 
@@ -203,7 +204,8 @@ fades. "x of y" counts pairs of a problem and a rate, the same for both optimize
    It ends lower than RangerLars at {n("paratrooper", 3)}: at large rates, and at small ones it
    ends higher. Between them, at 0.03, it is below both on these draws of regression and prices,
    and on diabetes. It is quieter than Ranger at {n("paratrooper", 4)}, than RangerLars at
-   {n("paratrooper", 5)}. Each at its best, lower than Ranger: {best("paratrooper", 2)}. Lower than RangerLars:
+   {n("paratrooper", 5)}. Each at its best, lower than Ranger: {best("paratrooper", 2)}. Lower than
+   RangerLars:
    {best("paratrooper", 3)}. Quieter than Ranger: {best("paratrooper", 4)}.
 5. *Reduction on plateau*: Paratrooper steps down with a cut at {n("plateau", 0)}, and further than
    Ranger at {n("plateau", 2)}. Ranger steps down as well, by more than 10 %, wherever the cut came
