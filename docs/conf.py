@@ -15,8 +15,6 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.getenv(
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"  # a debugger's word on frozen modules
 
-from public_names import absent_pages  # noqa: E402
-
 import paratrooper_ref  # noqa: E402 (the checkout's, by the path above)
 
 project = "paratrooper-ref"
@@ -38,7 +36,7 @@ extensions = [
     "pages",
     "api",
 ]
-exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints", *absent_pages()]
+exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints"]
 
 # Pages
 myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]

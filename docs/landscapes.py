@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import re
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import problems
+from paratrooper_ref.claims import Interval, interval
 from paratrooper_ref.files import replacing
 from paratrooper_ref.landscape import convexity, cut, random_directions
 from paratrooper_ref.landscape.points import Array, Direction, flat, gradients, layered, losses
@@ -218,35 +218,6 @@ def invariances() -> list[Records]:
 
 
 # --- the page -----------------------------------------------------------------------------------
-
-
-class Interval(NamedTuple):
-    """A mean over seeds and its interval of 95 %."""
-
-    mean: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self:.3f}"
-
-    def __format__(self, spec: str) -> str:
-        mean, low, high = (format(value, spec) for value in self)
-        return f"{mean} ({low} to {high})"
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval excludes 0, else 0."""
-        return int(self.low > 0) - int(self.high < 0)
-
-
-def interval(values: Sequence[float]) -> Interval:
-    """Return the mean and its interval by Student's t."""
-    from scipy.special import stdtrit
-
-    mean, n = float(np.mean(values)), len(values)
-    half = float(stdtrit(n - 1, 0.975)) * float(np.std(values, ddof=1)) / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half)
 
 
 def column(found: Records, variant: str, metric: str, depth: int, matched: str) -> Array:
@@ -507,7 +478,7 @@ def metric_table(found: Records, metric: str, matched: str = "pair") -> str:
         plain, *skips = columns = [column(found, v, metric, depth, matched) for v in VARIANTS]
         rows.append((
             depth, len(plain), *(f"{c.mean():.3f}" for c in columns),
-            *(gap(found, metric, depth, v, matched) for v in NORMALISATIONS),
+            *(f"{gap(found, metric, depth, v, matched):.3f}" for v in NORMALISATIONS),
             ", ".join(str(int(np.sum(plain > c))) for c in skips),
         ))
     head = (

@@ -222,7 +222,7 @@ def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> No
     """A problem without a plane, an unrecorded line, a run without a trust ratio."""
     plain = pr.run(pr.Adam(), problems.diabetes(), 2)
 
-    with pytest.raises(ValueError, match="two parameters in one layer and a domain, got diabetes"):
+    with pytest.raises(ValueError, match="two parameters and a domain, got diabetes"):
         plots.contour(problems.diabetes())
     one = pr.run(pr.Adam(), problems.rastrigin(n=1), 2)
     draws: list[Callable[[], object]] = [
@@ -268,3 +268,19 @@ def test_figures_of_a_notebook_are_all_shown(tmp_path: Path) -> None:
         text=True, check=False,
     )
     assert ended.stdout == "True\n", ended.stderr
+
+
+def test_a_plane_may_be_two_numbers_of_two_layers() -> None:
+    """They are the axes, and a path and its minimizers stand where the numbers are."""
+    problem = problems.scalar_factorisation()
+    run = pr.run(pr.SGD(lr=0.01), problem, 5)
+
+    ax = plots.path(run, plots.contour(problem, points=20))
+
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("a", "b")
+    drawn = next(line for line in ax.lines if line.get_label() == "SGD")
+    np.testing.assert_array_equal(drawn.get_xdata(), run.params["a"])
+    np.testing.assert_array_equal(drawn.get_ydata(), run.params["b"])
+    stars = next(line for line in ax.lines if line.get_label() == "global minimum")
+    assert np.shape(stars.get_xydata()) == (len(problem.minimizers), 2)
+    np.testing.assert_allclose(np.prod(np.asarray(stars.get_xydata()), axis=1), 1.0)

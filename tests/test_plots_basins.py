@@ -131,7 +131,7 @@ def test_of_undeclared_minima_nothing_is_claimed() -> None:
 
 def test_what_has_no_basins_is_named() -> None:
     """A problem without a plane, a radius that covers two minima, no starts."""
-    with pytest.raises(ValueError, match="needs two parameters in one layer and a domain"):
+    with pytest.raises(ValueError, match="needs two parameters and a domain"):
         plots.attraction(pr.SGD(), problems.diabetes())
     with pytest.raises(ValueError, match="half the way between two minima of himmelblau, got rad"):
         plots.attraction(pr.SGD(), problems.himmelblau(), radius=3.0)

@@ -122,10 +122,10 @@ def test_basins_and_margins_are_pictures(tmp_path: Path) -> None:
     ("command", "message"),
     [
         (["paths", "adam.npz", "diabetes.npz", "-o", "x.gif"], "runs of one problem, got himmel"),
-        (["paths", "diabetes.npz", "-o", "x.gif"], "two parameters in one layer and a domain"),
+        (["paths", "diabetes.npz", "-o", "x.gif"], "two parameters and a domain"),
         (["paths", "adam.npz", "-o", "none/x.gif"], "a picture needs a folder to write to, got no"),
         (["losses", "adam.npz", "-o", "/proc/x.png"], "a picture needs a folder to write to, got "),
-        (["basins", "diabetes.npz"], "two parameters in one layer and a domain, got diabetes"),
+        (["basins", "diabetes.npz"], "two parameters and a domain, got diabetes"),
         (["basins", "adam.npz", "sgd.npz"], "plot basins needs one file, got 2"),
         (["margins", "adam.npz"], "plot margins needs a report that 'check --report x.json' has"),
         (["margins", "text.json"], "plot margins needs a report that 'check --report x.json' has"),

@@ -127,5 +127,5 @@ def test_what_cannot_be_animated_or_written_is_named(
     batch = pr.run(pr.Adam(), problems.booth(), 2, start={"x": np.ones((3, 2))})
     with pytest.raises(ValueError, match="animate needs a single trajectory"):
         plots.animate({"adam": batch})
-    with pytest.raises(ValueError, match="two parameters in one layer"):
+    with pytest.raises(ValueError, match="two parameters and a domain"):
         plots.animate({"adam": pr.run(pr.Adam(), problems.diabetes(), 2)})

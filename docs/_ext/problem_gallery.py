@@ -39,7 +39,7 @@ def thumbnail(name: str, problem: Problem, draw: Callable[..., str]) -> str:
 
 def section(name: str, problem: Problem, draw: Callable[..., str]) -> str:
     """Return the section of a problem."""
-    plane = is_plane(problem)
+    plane = has_plane(problem)
     picture = draw(f"problem-{name}", picture_of(problem))
     what = "Level sets" if plane else "The loss along lines"
     seen = [] if plane else [caption(problem)]
@@ -83,33 +83,11 @@ def point(params: Mapping[str, Any]) -> str:
     return f"({', '.join(numbers)}{', …' if flat.size > SHOWN else ''})"
 
 
-def is_plane(problem: Problem) -> bool:
-    """Return whether a problem has two numbers as parameters and a box to look at."""
-    return has_plane(problem) or (problem.size == 2 and problem.domain is not None)
-
-
 def picture_of(problem: Problem) -> Callable[[Axes], Any]:
     """Return what draws the problem: its plane, or the loss along lines."""
     if has_plane(problem):
         return partial(plots.contour, problem, points=POINTS)
-    return partial(_plane if is_plane(problem) else _lines, problem)
-
-
-def _plane(problem: Problem, ax: Axes) -> None:
-    """Draw the level sets of a problem whose two numbers are two layers, as ``contour`` does."""
-    assert problem.domain is not None
-    a, b = problem.layers
-    (x_low, x_high), (y_low, y_high) = (map(float, problem.domain[name]) for name in (a, b))
-    xs, ys = np.linspace(x_low, x_high, POINTS), np.linspace(y_low, y_high, POINTS)
-    x, y = np.meshgrid(xs, ys)
-    loss = np.asarray(problem.loss({a: x, b: y}))
-    floor = min(problem.minimum or 0.0, float(loss.min()))
-    height = np.log10(loss - floor + 1e-3 * (np.median(loss) - floor))
-    ax.contourf(xs, ys, height, levels=28, cmap=plots.style.pale())
-    ax.contour(xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, alpha=0.55)
-    for p in problem.minimizers:
-        ax.plot(p[a], p[b], "*", markersize=17, color="#ffd23f", markeredgecolor=plots.INK)
-    ax.set(xlabel=a, ylabel=b, xlim=xs[[0, -1]], ylim=ys[[0, -1]])
+    return partial(_lines, problem)
 
 
 def _lines(problem: Problem, ax: Axes) -> None:

@@ -9,7 +9,6 @@ import inspect
 import re
 from collections.abc import Collection, Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -27,22 +26,8 @@ PAGES: Final = {
     "problems": "problems",
 }
 """The modules whose public names are documented, and the page of each."""
-ABOUT: Final = {module: f"reference/api/{page}.md" for module, page in PAGES.items()} | {
-    "paratrooper_ref.plots.motion": "how-to/make-an-animation.md",
-}
-"""Pages that make sense only where a module is."""
 
 _BLOCK: Final = re.compile(r"^```\{api\} (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-
-
-def there(module: str) -> bool:
-    """Return whether a module is there; a page of one that is not is left out."""
-    return find_spec(module) is not None
-
-
-def absent_pages() -> list[str]:
-    """Return the pages of modules that are not there, as patterns of Sphinx."""
-    return [page for module, page in ABOUT.items() if not there(module)]
 
 
 def public(module: str) -> list[str]:
@@ -66,14 +51,14 @@ def listed(page: str) -> set[str]:
     """Return the qualified names that the ``api`` blocks of a page document."""
     return {
         f"{module}.{name}"
-        for module, content in _BLOCK.findall(page) if there(module)
+        for module, content in _BLOCK.findall(page)
         for name in asked(module, content)
     }
 
 
 def missing(documented: Collection[str]) -> Iterator[str]:
     """Yield the public names that are not among those documented."""
-    for module in filter(there, PAGES):
+    for module in PAGES:
         for name in public(module):
             if f"{module}.{name}" not in documented:
                 yield f"{module}.{name}"

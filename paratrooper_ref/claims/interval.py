@@ -30,6 +30,15 @@ class Interval(NamedTuple):
     high: float
     n: int
 
+    def __format__(self, spec: str) -> str:
+        """Return such as ``0.27 (0.19 to 0.34)``, each number by ``spec``."""
+        return f"{self.mean:{spec}} ({self.low:{spec}} to {self.high:{spec}})"
+
+    @property
+    def sign(self) -> int:
+        """1 or -1 where the interval excludes 0, else 0."""
+        return int(self.low > 0) - int(self.high < 0)
+
 
 def interval(values: Sequence[float] | NDArray[Any], confidence: float = 0.95) -> Interval:
     """Return the mean of values, one for each seed, and its t interval.

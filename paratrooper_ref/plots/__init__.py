@@ -43,6 +43,7 @@ from paratrooper_ref.plots.style import (
     Look,
     key,
     look,
+    pale,
 )
 from paratrooper_ref.plots.sweeps import sweep
 
@@ -77,6 +78,7 @@ __all__ = [
     "losses",
     "margins",
     "overview",
+    "pale",
     "path",
     "principal_shares",
     "ratio_map",

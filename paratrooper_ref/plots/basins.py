@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from paratrooper_ref.plots.planes import critical, plane
+from paratrooper_ref.landscape.points import layered
+from paratrooper_ref.plots.planes import critical, plane, spots
 from paratrooper_ref.plots.style import AREAS, BESIDE, INK, PALEST, axes, key
 from paratrooper_ref.trajectory import run
 
@@ -98,7 +99,7 @@ def attraction(
     >>> found.share(0), found.share(1)
     (0.5, 0.5)
     """
-    layer, low, high = plane(problem)
+    low, high = plane(problem)
     kinds = critical(problem)
     declared = kinds.get("global minimum", []) + kinds.get("local minimum", [])
     if not declared:
@@ -123,11 +124,11 @@ def attraction(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # the map says which starts were lost
         part = run(
-            optimizer, problem, min(steps, AT_ONCE), start={layer: starts}, schedule=schedule,
-            record=("theta",),
+            optimizer, problem, min(steps, AT_ONCE), start=layered(problem, starts),
+            schedule=schedule, record=("theta",),
         )
         while True:
-            for t, where in zip(part.t[1:], part.params[layer][1:], strict=True):
+            for t, where in zip(part.t[1:], spots(problem, part.params)[1:], strict=True):
                 now = _nearest(where, minima, reach)
                 arrival = np.where(now == reached, arrival, t)
                 reached = now
@@ -189,7 +190,7 @@ def basins(found: Basins, ax: Axes | None = None) -> Axes:
                 [], [], "s", ms=9, color=color, mec="#888888", mew=0.6, ls="none",
                 label=f"{what}: {_percent(share)}",
             )
-    _, low, high = plane(found.problem)
+    low, high = plane(found.problem)
     ax.set(
         xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x at the start",
         ylabel="y at the start",

@@ -39,7 +39,7 @@ def contour(
     Raises
     ------
     ValueError
-        If the problem does not have two parameters in one layer, or declares no domain.
+        If the problem does not have two parameters, or declares no domain.
 
     Examples
     --------
@@ -48,11 +48,11 @@ def contour(
     >>> ax.get_legend_handles_labels()[1]
     ['global minimum', 'saddle', 'maximum']
     """
-    layer, low, high = plane(problem)
+    low, high = plane(problem)
     ax = axes(ax, width=BESIDE)
     xs, ys = (np.linspace(low[i], high[i], points) for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
-    loss = np.asarray(problem.loss({layer: grid})).reshape(points, points)
+    loss = np.asarray(problem.loss(problem.split(grid))).reshape(points, points)
     floor = loss.min() if problem.minimum is None else min(problem.minimum, loss.min())
     # NOTE: the logarithm shows a valley's floor; a thousandth of the median keeps it from
     # spending all its levels on the last digits around the minimum.
@@ -64,7 +64,8 @@ def contour(
     for kind, found in critical(problem).items():
         x, y = np.transpose(found)
         ax.plot(x, y, ls="none", label=kind, **MARKS[kind])
-    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel="x", ylabel="y")
+    across, up = problem.layers if len(problem.layers) == 2 else ("x", "y")
+    ax.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]), xlabel=across, ylabel=up)
     if legend and problem.minimizers:
         key(ax)
     return ax
@@ -72,12 +73,11 @@ def contour(
 
 def critical(problem: Problem) -> dict[str, list[Array]]:
     """Return the declared critical points of a problem with a plane, by kind."""
-    layer, _, _ = plane(problem)
     found: dict[str, list[Array]] = {kind: [] for kind in MARKS}
-    found["global minimum"] = [np.ravel(point[layer]) for point in problem.minimizers]
+    found["global minimum"] = [spots(problem, point) for point in problem.minimizers]
     for point in problem.critical_points:
         kind = "local minimum" if point.kind == "minimum" else point.kind
-        found[kind].append(np.ravel(point.params[layer]))
+        found[kind].append(spots(problem, point.params))
     return {kind: points for kind, points in found.items() if points}
 
 
@@ -104,7 +104,7 @@ def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = N
         path_effects=halo, zorder=on_top,
     )
     ax.plot(x[0], y[0], "o", ms=8, mfc="white", mec=INK, mew=1.4, zorder=7)
-    _, low, high = plane(trajectory.problem)
+    low, high = plane(trajectory.problem)
     inside = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
     end = inside[-1] if lost and inside.size else -1
     ax.plot(
@@ -123,14 +123,14 @@ def walk(who: str, trajectory: Trajectory) -> tuple[Array, Array, bool]:
         If the problem does not have two parameters, or the run did not record them or is a batch.
     """
     single(who, trajectory)
-    layer, low, high = plane(trajectory.problem)
-    if layer not in trajectory.params:
+    low, high = plane(trajectory.problem)
+    if not trajectory.params:
         msg = (
             f"{who} needs recorded parameters, got record={trajectory.record!r}; "
             "run with record='all' or record=['theta']"
         )
         raise ValueError(msg)
-    points = trajectory.params[layer].astype(float)
+    points = spots(trajectory.problem, trajectory.params)
     away = np.abs(points - (low + high) / 2) > FAR * (high - low)
     gone = np.flatnonzero(away.any(axis=1))
     kept = points[: max(1, gone[0])] if gone.size else points
@@ -138,19 +138,26 @@ def walk(who: str, trajectory: Trajectory) -> tuple[Array, Array, bool]:
 
 
 def has_plane(problem: Problem) -> bool:
-    """Return whether a problem has two parameters in one layer, and a box to look at."""
-    shapes = list(problem.layers.values())
-    return shapes == [(2,)] and problem.domain is not None
+    """Return whether a problem has two parameters, and a box to look at."""
+    return problem.size == 2 and problem.domain is not None
 
 
-def plane(problem: Problem) -> tuple[str, Any, Any]:
-    """Return the layer of a plane, and its lower and upper corner."""
+def plane(problem: Problem) -> tuple[Array, Array]:
+    """Return the lower and the upper corner of a plane."""
     if not has_plane(problem) or problem.domain is None:
         msg = (
-            f"a contour needs two parameters in one layer and a domain, got {problem.name}; of "
+            f"a contour needs two parameters and a domain, got {problem.name}; of "
             "any other problem landscape.cut returns a slice, which plots.slice_lines and "
             "plots.slice_map draw"
         )
         raise ValueError(msg)
-    ((layer, (low, high)),) = problem.domain.items()
-    return layer, np.ravel(low), np.ravel(high)
+    low, high = ({name: box[i] for name, box in problem.domain.items()} for i in (0, 1))
+    return spots(problem, low), spots(problem, high)
+
+
+def spots(problem: Problem, params: Mapping[str, Any]) -> Array:
+    """Return points of a plane as (*batch, 2), whether they are one layer or two numbers."""
+    arrays = [np.asarray(params[name], dtype=float) for name in problem.layers]
+    shape = next(iter(problem.layers.values()))
+    batch = arrays[0].shape[: arrays[0].ndim - len(shape)]
+    return np.concatenate([x.reshape(*batch, -1) for x in arrays], axis=-1)
