@@ -59,7 +59,8 @@ def contour(
     height = np.log10(loss - floor + 1e-3 * (np.median(loss) - floor))
     ax.contourf(xs, ys, height, levels=28, cmap=pale(), zorder=0)
     ax.contour(
-        xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, alpha=0.55, zorder=1
+        xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, linestyles="solid",
+        alpha=0.55, zorder=1,
     )
     for kind, found in critical(problem).items():
         x, y = np.transpose(found)
