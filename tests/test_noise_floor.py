@@ -1,9 +1,9 @@
 """The exact recursions are the optimizers' own, and the closed forms are their fixed points."""
 
-import importlib.util
-import sys
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from itertools import combinations, product
 from pathlib import Path
 from types import ModuleType
@@ -317,6 +317,28 @@ def test_what_does_not_settle_is_infinite() -> None:
     assert steady(pr.Lookahead(inner=pr.SGD(), alpha=0.0), MODES).excess() == np.inf
 
 
+def test_a_square_that_overflows_is_infinite_without_a_word() -> None:
+    """Where the mean is finite and its square is not, as anywhere else."""
+    moments = after(pr.SGD(lr=30.0), MODES, 120)
+
+    assert np.isfinite(moments.mean).all()
+    assert moments.excess() == np.inf
+    assert moments.spread() == np.inf
+
+
+def test_each_file_stands_on_those_that_the_head_names_before_it() -> None:
+    """So imports go one way, and a reader can begin at the top."""
+    assert nf.__file__ is not None
+    head = re.findall(r"^    (\w+) {2,}\w", nf.__doc__ or "", re.MULTILINE)
+    folder = Path(nf.__file__).parent
+
+    assert sorted(head) == sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    for i, name in enumerate(head):
+        text = (folder / f"{name}.py").read_text("utf-8")
+        used = re.findall(r"from paratrooper_ref\.noise_floor\.([a-z]\w*) import", text)
+        assert set(used) <= set(head[:i]), name
+
+
 # ------------------------------------------------------------------- expected loss against floor
 
 
@@ -362,17 +384,9 @@ def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[ModuleType]:
+def page() -> ModuleType:
     """Return docs/noise.py, which writes the page of that name."""
-    path = Path(__file__).parents[1] / "docs" / "noise.py"
-    spec = importlib.util.spec_from_file_location("noise_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["noise_page"] = module  # where its dataclasses look for their annotations
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("noise_page", None)
+    return import_module("noise")
 
 
 def test_the_lowest_loss_of_the_page_is_below_all_of_a_wider_and_denser_grid(
