@@ -17,7 +17,9 @@ from matplotlib.axes import Axes
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref import plots
+from paratrooper_ref.cli import main
 from paratrooper_ref.comparison import compare
+from paratrooper_ref.plots.scalars import LONGEST
 
 mpl.use("Agg")
 
@@ -198,6 +200,17 @@ def test_curves_of_too_many_steps_are_refused() -> None:
     """In a moment, not after minutes."""
     with pytest.raises(ValueError, match="at most 100000, got steps=100000000"):
         plots.curves(steps=100_000_000)
+
+
+def test_the_command_refuses_the_steps_that_the_figure_refuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There is one limit, which both name."""
+    with pytest.raises(ValueError, match=f"at most {LONGEST}, got steps={LONGEST + 1}"):
+        plots.scalar_curves(0.95, 0.999, LONGEST + 1)
+
+    assert main(["plot", "curves", "--steps", str(LONGEST + 1)]) == 2
+    assert f"from 1 to {LONGEST}, got --steps={LONGEST + 1}" in capsys.readouterr().err
 
 
 def test_overview_shows_each_problem_and_optimizer() -> None:

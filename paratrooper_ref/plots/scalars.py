@@ -14,7 +14,8 @@ from paratrooper_ref.plots.style import INK, axes, draw
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LONGEST: Final = 100_000  # steps in some half a minute, and beyond what betas in use tell apart
+# Steps that a figure takes itself: more would be minutes, and betas in use have long settled.
+LONGEST: Final = 100_000
 
 
 def curves(
