@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Direction = Mapping[str, Array]
+"""A direction to look along, as a mapping from each layer to an array of its shape."""
 
 # Streams of random numbers beside those of the problems, which end at 5.
 DIRECTION, CHORD = 6, 7

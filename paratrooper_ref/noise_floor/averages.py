@@ -60,3 +60,4 @@ class Tail:
 
 
 Average: TypeAlias = EMA | Tail | None
+"""What is made of the weights on the side; None for the weights as they are."""
