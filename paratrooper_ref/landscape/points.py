@@ -123,7 +123,8 @@ def check_hessian(who: str, problem: Problem, points: Array) -> None:
     """Refuse a problem whose Hessian by complex steps is not the slope of its gradient.
 
     A gradient that calls ``abs``, or drops imaginary parts on the way, is wrong without a word;
-    at some points it may be right, as at 0 that of -abs(x)^3.
+    at some points it may be right, as at 0 that of -abs(x)^3.  What is wrong between the points,
+    and right at each of them, is not found.
 
     Raises
     ------
