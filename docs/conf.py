@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
-sys.path.append(str(HERE))  # docs/variants.py, which has the cells of a table
+sys.path.append(str(HERE))  # docs/generated.py and variants.py, which have tables
 # The kernels of notebooks are processes of their own.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.getenv("PYTHONPATH")]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")

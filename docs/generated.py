@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import ArgumentParser as Parser
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 from pathlib import Path
 
@@ -69,6 +69,13 @@ def _shown(line: str, at: int) -> str:
     first, last = max(0, at - BEFORE), at + AFTER
     cut = line[first:last]
     return repr("…" * (first > 0) + cut + "…" * (last < len(line)))
+
+
+def table(head: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; a bar in a cell is a bar."""
+    lines = [head, ("---",) * len(head), *rows]
+    cells = [[str(cell).replace("|", "\\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
 
 
 def filled(page: str, blocks: Mapping[str, str]) -> str:

@@ -25,7 +25,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from generated import parser, published
+from generated import parser, published, table
 
 import paratrooper_ref
 from paratrooper_ref.conformance.verdict import CONFORMS, UNSUPPORTED
@@ -112,12 +112,6 @@ def _facts(row: Row) -> str:
     said.pop("dtype")
     facts = ", ".join(f"{name}={value}" for name, value in said.items())
     return f"`{facts}`" if facts else "as it is by default"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 # --- what was measured --------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from generated import parser, published
+from generated import parser, published, table
 
 from paratrooper_ref.conformance import kill, sensitivity
 from paratrooper_ref.conformance.constants import still
@@ -127,12 +127,6 @@ def no_small_changes() -> str:
 def shown(k: int) -> str:
     """Return a change of 2**-k as it is printed."""
     return f"{2.0**-k:.0e}".replace("e-0", "e-") if k else "none"
-
-
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

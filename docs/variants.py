@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from generated import parser, published
+from generated import parser, published, table
 
 from paratrooper_ref.variants import FAULTS, SCHEDULE_VARIANTS, VARIANTS, Fault, Variant
 from paratrooper_ref.variants.variant import normal
@@ -132,13 +132,6 @@ def code(line: str) -> str:
     """Return lines of a rule in a cell of a table."""
     lines = normal(line).removesuffix("\n    pass").splitlines() if line else []
     return "<br>".join(f"`{part}`" for part in lines) or "(left out)"
-
-
-def table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *body]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -87,6 +87,13 @@ def test_blocks_are_filled_and_nothing_else() -> None:
         generated.filled(page + page, {"a": ""})
 
 
+def test_a_bar_in_a_cell_of_a_table_is_a_bar() -> None:
+    """And does not begin another cell; what is no text is written as it prints."""
+    lines = generated.table(("a", "b"), [("x | y", 1)]).splitlines()
+
+    assert lines == ["| a | b |", "| --- | --- |", r"| x \| y | 1 |"]
+
+
 @pytest.mark.parametrize("script", ["algorithms", "naming", "variants", "landscapes"])
 def test_check_says_where_a_page_differs(
     script: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -158,7 +158,11 @@ def single(who: str, trajectory: Trajectory) -> None:
 
 def pale() -> Any:
     """Return the colours of heights: deep blue is low, white is high."""
+    return shades("#3d6a8a", "#6f9ab5", "#a9c7d8", "#d5e4ec", "#eef4f7", "#fbfcfd")
+
+
+def shades(*colors: str) -> Any:
+    """Return a colour map that goes through colours, from its low end to its high one."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    shades = ["#3d6a8a", "#6f9ab5", "#a9c7d8", "#d5e4ec", "#eef4f7", "#fbfcfd"]
-    return LinearSegmentedColormap.from_list("pale", shades)
+    return LinearSegmentedColormap.from_list("shades", colors)
