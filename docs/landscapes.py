@@ -22,6 +22,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from generated import published
+
 import problems
 from paratrooper_ref.claims.skips import (
     CHORDS,
@@ -508,15 +510,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = json.loads(DATA.read_text("utf-8"))
     if asked.figures:
         figures(found)
-    elif asked.check:
-        if not PAGE.exists() or PAGE.read_text("utf-8") != page(found):
-            said = "is not that of what was measured; run python docs/landscapes.py --page"
-            print(f"{PAGE.name} {said}", file=sys.stderr)
-            return 1
-    else:
-        with replacing(PAGE) as file:
-            file.write(page(found).encode())
-    return 0
+        return 0
+    make = "python docs/landscapes.py --page"
+    return published(PAGE, page(found), check=asked.check, make=make)
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ longer there, ends with status 1, and nothing is written.
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from generated import filled, parser, published
 from matplotlib.figure import Figure
 from scipy.optimize import brentq, minimize_scalar
 
@@ -566,37 +565,23 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def block(name: str) -> re.Pattern[str]:
-    """Return the pattern of a measured block of the page."""
-    return re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    args = parser.parse_args()
-    page, differ = PAGE.read_text(), []
+    asked = parser(__doc__, check="measure and compare, write nothing").parse_args(arguments)
+    found = {}
     for name, measured in BLOCKS.items():
         print(f"measuring {name}", file=sys.stderr)
-        found = measured()
-        new, count = block(name).subn(lambda m, found=found: m[1] + found + "\n" + m[2], page)
-        assert count == 1, f"the page needs one block {name}"
-        if new != page:
-            differ.append(name)
-        page = new
+        found[name] = measured()
+    page = filled(PAGE.read_text("utf-8"), found)
     print("reading the sentences", file=sys.stderr)
     complaints = wrong(page, sentences())
     if complaints:
         print(*complaints, sep="\n", file=sys.stderr)
         return 1
-    if args.check:
-        for name in differ:
-            print(f"{PAGE.name}: {name} is not what is measured now", file=sys.stderr)
-        return int(bool(differ))
-    PAGE.write_text(page)
-    draw()
-    return 0
+    status = published(PAGE, page, check=asked.check, make="python docs/noise.py")
+    if not asked.check:
+        draw()
+    return status
 
 
 if __name__ == "__main__":

@@ -35,6 +35,7 @@ from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.plots.scalars import LONGEST
 from paratrooper_ref.progress import Bar
 from paratrooper_ref.schedules import SCHEDULES, Schedule, build_schedule
 from paratrooper_ref.trajectory import Trajectory, check_run, load
@@ -49,7 +50,6 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNHEARD: Final = 141  # what a shell says of a process that a closed pipe has ended
 PICTURES: Final = ("basins", "curves", "losses", "margins", "paths", "trust")
-LONGEST: Final = 100_000  # steps that 'plot' takes itself: beyond, it would be minutes
 REPORT: Final = "paratrooper-ref conformance report"
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
 FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"

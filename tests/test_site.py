@@ -95,6 +95,60 @@ def test_a_name_that_is_left_out_is_missed(public_names: ModuleType) -> None:
     assert "paratrooper_ref.Adam" in public_names.missing(left)
 
 
+def test_a_module_is_public_unless_it_is_said_why_not(public_names: ModuleType) -> None:
+    """Those that are not are there, have a reason, and no block of a page."""
+    pages = [path.read_text("utf-8") for path in public_names.API.glob("*.md")]
+    documented = {name.rpartition(".")[0] for page in pages for name in public_names.listed(page)}
+
+    assert {"paratrooper_ref.schedules", "paratrooper_ref.arithmetic"} <= documented
+    assert public_names.INTERNAL.keys() <= set(public_names.candidates())
+    assert not public_names.INTERNAL.keys() & documented
+    assert all(public_names.INTERNAL.values())
+
+
+def test_what_is_new_in_a_package_is_missed(
+    public_names: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A module directly in it, or with __all__; not one that is private, nor a name twice."""
+    files = {
+        "__init__": "from novelty.top import f\n__all__ = ['f']",
+        "top": "def f(): ...\ndef g(): ...\ndef _h(): ...",
+        "_top": "__all__ = ['i']\ni = 1",
+        "deep/__init__": "",
+        "deep/said": "__all__ = ['j']\nj = 1\ndef k(): ...",
+        "deep/plain": "def l(): ...",
+        "_deep/said": "__all__ = ['m']\nm = 1",
+    }
+    for name, text in files.items():
+        path = tmp_path / "novelty" / f"{name}.py"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(public_names, "ROOTS", ("novelty",))
+
+    assert list(public_names.candidates()) == [
+        "novelty", "novelty.deep", "novelty.deep.said", "novelty.top",
+    ]
+    assert set(public_names.missing(set())) == {
+        "novelty.f", "novelty.top.f", "novelty.top.g", "novelty.deep.said.j",
+    }
+    assert set(public_names.missing({"novelty.f", "novelty.deep.said.j"})) == {"novelty.top.g"}
+    monkeypatch.setattr(public_names, "INTERNAL", {"novelty.top": "a part"})
+    assert set(public_names.missing(set())) == {"novelty.f", "novelty.deep.said.j"}
+
+
+def test_a_type_is_documented_by_its_source(public_names: ModuleType) -> None:
+    """Where it is made, whichever modules hand it on."""
+    assert public_names.assigned("paratrooper_ref.landscape", "Direction") == (
+        "paratrooper_ref.landscape.points", "Mapping[str, Array]",
+    )
+    assert public_names.assigned("paratrooper_ref.noise_floor", "Average") == (
+        "paratrooper_ref.noise_floor.averages", "EMA | Tail | None",
+    )
+    with pytest.raises(ValueError, match="neither makes nor imports Directions"):
+        public_names.assigned("paratrooper_ref.landscape", "Directions")
+
+
 def test_every_optimizer_has_a_page_and_a_judgement() -> None:
     """With at least one reason for it and one against."""
     judgements = tomllib.loads((DOCS / "reference" / "judgements.toml").read_text("utf-8"))

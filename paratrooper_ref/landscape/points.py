@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 Direction = Mapping[str, Array]
+"""A direction to look along, as a mapping from each layer to an array of its shape."""
 
 # Streams of random numbers beside those of the problems, which end at 5.
 DIRECTION, CHORD = 6, 7
@@ -122,7 +123,8 @@ def check_hessian(who: str, problem: Problem, points: Array) -> None:
     """Refuse a problem whose Hessian by complex steps is not the slope of its gradient.
 
     A gradient that calls ``abs``, or drops imaginary parts on the way, is wrong without a word;
-    at some points it may be right, as at 0 that of -abs(x)^3.
+    at some points it may be right, as at 0 that of -abs(x)^3.  What is wrong between the points,
+    and right at each of them, is not found.
 
     Raises
     ------

@@ -1,8 +1,8 @@
 """Figures: a trajectory, a problem or a slice in, matplotlib Axes out.
 
 A function that draws one thing draws on the Axes it is given (or on new ones) and returns them;
-`overview` composes them, and `animate` sets them in motion.  The colours are distinguishable
-without red and green, and each optimizer keeps its own everywhere.
+`overview` composes them, and `animate` sets them in motion.  The colours are told apart by eyes
+without one kind of cone too, and each optimizer keeps its own everywhere.
 """
 
 from paratrooper_ref.plots.basins import Basins, attraction, basins

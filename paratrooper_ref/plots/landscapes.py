@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from paratrooper_ref.landscape import Principal, Slice
     from paratrooper_ref.trajectory import Trajectory
 
-# Any two are apart to those who do not see red or green too.
+# Any two are 20 or more apart, whatever cones an eye has: see `style`.
 SERIES: Final = ("#0072b2", "#d55e00", "#111111", "#56b4e9", "#8c8c8c", "#4b2161")
 LOSSES: Final = ("#173a57", "#2f628c", "#5a91b8", "#93bcd6", "#c9deea", "#f7fafc")  # low is deep
 RATIOS: Final = ("#fbfcfd", "#f6d9bd", "#e69f00", "#a8480a", "#4a1d03")
