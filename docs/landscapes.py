@@ -16,7 +16,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -25,10 +25,22 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from generated import published
 
 import problems
-from paratrooper_ref.claims import Interval, interval
+from paratrooper_ref.claims.skips import (
+    CHORDS,
+    COMMON,
+    DEPTHS,
+    ITERATIONS,
+    OF_SLICES,
+    SIDE,
+    SLICES,
+    identity_added,
+    measured,
+    pair,
+)
 from paratrooper_ref.files import replacing
+from paratrooper_ref.intervals import Interval, interval
 from paratrooper_ref.landscape import convexity, cut, random_directions
-from paratrooper_ref.landscape.points import Array, Direction, flat, gradients, layered, losses
+from paratrooper_ref.landscape.points import Array
 from paratrooper_ref.progress import Bar
 from problems import Problem
 
@@ -36,13 +48,7 @@ PAGE = Path(__file__).with_name("landscapes.md")
 DATA = PAGE.with_suffix(".json")
 FIGURES = PAGE.parent / "figures"
 
-DEPTHS = (2, 4, 6, 8, 12)
 SEEDS = range(12)
-ITERATIONS = 500  # of L-BFGS
-COMMON = 0.4  # a loss that nearly all nets reach; predicting the mean has about 1
-SLICES = 3  # for each net
-CHORDS = 400  # in each slice
-SIDE = 5  # grid points along a direction
 
 VARIANTS = {
     "plain": "plain",
@@ -61,101 +67,7 @@ METRICS = {
     "ratio": ("eigenvalue ratio", "of the whole Hessian, the measure of the source"),
 }
 INTERVAL = re.compile(r"\(-?[0-9.]+ to -?[0-9.]+\)")
-OF_SLICES, OF_HESSIANS = ("star", "midpoint", "slice_curvature"), ("negative_mass", "ratio")
 Records = Mapping[str, Any]
-
-
-# --- nets of tanh layers ------------------------------------------------------------------------
-
-
-class Descent(NamedTuple):
-    """The path of a training run, and the losses on it."""
-
-    problem: Problem
-    path: Array
-    losses: Array
-
-    def at(self, level: float) -> Direction | None:
-        """Return the first point of the path, drawn as a polygon, with that loss."""
-        low = self.losses <= level
-        if low[0] or not low.any():
-            return None
-        i = int(np.argmax(low))
-        one, two, near, far = self.path[i - 1], self.path[i], 0.0, 1.0
-        for _ in range(60):  # bisection, down to the last digit
-            middle = (near + far) / 2
-            (loss,) = losses(self.problem, (one + middle * (two - one))[None])
-            near, far = (middle, far) if loss > level else (near, middle)
-        return layered(self.problem, one + far * (two - one))
-
-
-def trained(problem: Problem) -> Descent:
-    """Return a training run by L-BFGS from the problem's start."""
-    from scipy.optimize import minimize
-
-    def both(x: Array) -> tuple[float, Array]:
-        return float(losses(problem, x[None])[0]), gradients(problem, x[None])[0]
-
-    path = [flat("trained", problem, problem.starts[0])]
-    minimize(
-        both, path[0], jac=True, method="L-BFGS-B", callback=lambda x: path.append(x.copy()),
-        options={"maxiter": ITERATIONS, "maxfun": 3 * ITERATIONS},
-    )
-    points = np.array(path)
-    return Descent(problem, points, losses(problem, points))
-
-
-def pair(depth: int, seed: int) -> tuple[Descent, Descent]:
-    """Return the training runs of a net without skips and of its twin with them."""
-    plain, skip = (
-        trained(problems.tanh_net(depth=depth, skip=skip, seed=seed)) for skip in (False, True)
-    )
-    return plain, skip
-
-
-def identity_added(center: Direction) -> Direction:
-    """Return I + W for every square layer W of the hidden ones, and the rest as it is."""
-    return {k: w + np.eye(len(w)) if k.startswith("W") else w for k, w in center.items()}
-
-
-def measured(depth: int, seed: int) -> list[Records]:
-    """Return the measurements of one pair, at the higher of their last losses and at COMMON."""
-    runs = pair(depth, seed)
-    ends = [float(run.losses.min()) for run in runs]
-    found = []
-    for matched, level in (("pair", max(ends)), ("common", COMMON)):
-        plain, skip = (run.at(level) for run in runs)
-        row: dict[str, Any] = {
-            "depth": depth, "seed": seed, "matched": matched, "level": level, "ends": ends
-        }
-        if plain is not None and skip is not None:
-            for name, (run, center, reference) in {
-                "plain": (runs[0], plain, None),
-                "skip by W": (runs[1], skip, None),
-                "skip by I + W": (runs[1], skip, identity_added(skip)),
-                "skip by plain": (runs[1], skip, plain),
-            }.items():
-                row[name] = numbers(run.problem, center, reference, matched == "pair")
-        found.append(row)
-    return found
-
-
-def numbers(
-    problem: Problem, center: Direction, reference: Direction | None, spectra: bool
-) -> dict[str, float]:
-    """Return the means over slices; those of Hessians from the first slice alone."""
-    rows: dict[str, list[float]] = {}
-    for i in range(SLICES):
-        directions = random_directions(problem, center, reference=reference, seed=i)
-        found = convexity(
-            cut(problem, center, directions, points=SIDE), chords=CHORDS, seed=i,
-            spectra=spectra and i == 0,
-        )
-        for name in (*OF_SLICES, *OF_HESSIANS):
-            value = getattr(found, name)
-            if value is not None:
-                rows.setdefault(name, []).append(float(np.mean(value)))
-    return {name: round(float(np.mean(values)), 6) for name, values in rows.items()}
 
 
 # --- linear nets --------------------------------------------------------------------------------
