@@ -93,7 +93,7 @@ def _claims(args: argparse.Namespace) -> int:
     place = nullcontext() if args.out is None else folder("claims", args.out)
     with place, Bar("measuring") as bar:
         found = measure(claims, jobs=args.jobs, progress=bar, **chosen)
-        text = _json(found)
+        text = as_json(found)
         files = [] if args.out is None else _saved(found, text, args.out)
     print(text if args.json else report(found))
     if files and not args.json:
@@ -121,7 +121,7 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     return quick | {name: value for name, value in given.items() if value is not None}
 
 
-def _json(found: dict[str, Any]) -> str:
+def as_json(found: dict[str, Any]) -> str:
     """Return JSON with a line for each name, and one for a list of numbers."""
     text = json.dumps(found, indent=1, allow_nan=False)
     return re.sub(r"\[[-+.\de,\s]*\]", lambda numbers: " ".join(numbers[0].split()), text)

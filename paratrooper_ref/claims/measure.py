@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.claims import floors
+from paratrooper_ref.claims import floors, skips
 from paratrooper_ref.claims.arms import DECAY, arms
 from paratrooper_ref.claims.cells import Cell, run_cells
 from paratrooper_ref.claims.pictured import pictured
@@ -24,8 +24,9 @@ SEEDS: Final = 10
 # The source trains for 1000.  200 pass every epoch that it names; R, which tends to 1, is 1.95
 # after these 1000 steps.
 EPOCHS: Final = 200
-FLOORS: Final = "noise"  # the claims of no training run of an arm
+FLOORS: Final = "noise"
 SKIPS: Final = "landscapes"
+OWN: Final = {FLOORS: floors, SKIPS: skips}  # claims of no arm, and how they are measured
 Progress = Callable[[int, int], object]
 
 
@@ -125,10 +126,15 @@ def measure(
 
 
 def declared(claims: Sequence[Claim]) -> str:
-    """Return a digest of all that the claims declare: arms, settings, comparisons."""
+    """Return a digest of all that the claims declare: arms, settings, comparisons, constants."""
     named = {arm: arms()[arm] for claim in claims for arm in claim.arms}
     settings = {name: SETTINGS[name] for claim in claims for name in claim.settings}
-    return sha256(repr(((*claims,), named, settings)).encode()).hexdigest()[:16]
+    constants = {
+        name: value
+        for claim in claims
+        for name, value in vars(OWN.get(claim.name, object)).items() if name.isupper()
+    }
+    return sha256(repr(((*claims,), named, settings, constants)).encode()).hexdigest()[:16]
 
 
 def _claim(
@@ -165,8 +171,6 @@ def _comparisons(
     if claim.name == FLOORS:
         return floors.comparisons()
     if claim.name == SKIPS:
-        from paratrooper_ref.claims import skips
-
         return skips.comparisons(nets)
     return [
         {
@@ -194,21 +198,15 @@ def _pairs(
     except ImportError as error:
         msg = "the claim landscapes trains nets with SciPy: pip install 'paratrooper-ref[test]'"
         raise ImportError(msg) from error
-    from paratrooper_ref.claims.skips import DEPTHS
-
-    chosen = DEPTHS if depths is None else depths
+    chosen = skips.DEPTHS if depths is None else depths
     return [(depth, seed) for depth in sorted(chosen, reverse=True) for seed in range(seeds)]
 
 
 def _run_pairs(
     pairs: Sequence[tuple[int, int]], jobs: int, progress: Progress | None
 ) -> list[dict[str, Any]]:
-    if not pairs:
-        return []
-    from paratrooper_ref.claims.skips import of_pair
-
     found = []
-    for row in mapped(of_pair, pairs, jobs):
+    for row in mapped(skips.of_pair, pairs, jobs):
         found.append(row)
         if progress is not None:
             progress(len(found), len(pairs))

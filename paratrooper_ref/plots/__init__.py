@@ -12,6 +12,7 @@ from paratrooper_ref.plots.claims import (
     claim_differences,
     claim_figure,
     claim_look,
+    claim_verdicts,
 )
 from paratrooper_ref.plots.heat import Margins, margins
 from paratrooper_ref.plots.landscapes import (
@@ -67,6 +68,7 @@ __all__ = [
     "claim_differences",
     "claim_figure",
     "claim_look",
+    "claim_verdicts",
     "contour",
     "curves",
     "expected_losses",

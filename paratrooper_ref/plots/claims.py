@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 SHADES: Final = ("#e69f00", "#d55e00", "#8a4fa3", "#1c2f6e")
 EPOCHS_NAMED: Final = {"rangerlars": (60,), "speed": (25, 120), "paratrooper": (25,)}
 MARKERS: Final = ("o", "s", "D", "^")
+VERDICTS: Final = {  # two hues that every eye tells apart, and two greys
+    "holds": ("#0072b2", "holds (+)"),
+    "undecided": ("#c9c9c9", "undecided"),
+    "fails": ("#e69f00", "the opposite was seen"),
+    "unmeasured": ("#f0f0f0", "nothing to compare"),
+}
 UNITS: Final = {"decades": "decades", "share": "a share of 1"}
 
 
@@ -118,6 +124,59 @@ def claim_differences(
         ax.set_xticks(sorted({row["at"] for each in comparisons for row in each["rows"]}))
     ax.set_ylabel(f"difference, {UNITS[unit]}\n(below 0: as claimed)")
     ax.grid(True, which="major", lw=0.7)
+    return ax
+
+
+def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw every verdict on arms: a row for each part of a claim, a block for each problem.
+
+    Within a block the learning rates rise from left to right, and the last cell, set apart, is
+    that of each arm at its best.
+
+    Parameters
+    ----------
+    found : mapping
+        What ``paratrooper-ref claims --json`` prints.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ValueError
+        If no claim in it compares arms.
+    """
+    from matplotlib.patches import Patch
+
+    ax = axes(ax)
+    parts = [
+        (claim["label"], comparison)
+        for claim in found["claims"] if claim["best"] for comparison in claim["comparisons"]
+    ]
+    if not parts:
+        msg = "claim_verdicts needs a claim that compares optimizers, got none"
+        raise ValueError(msg)
+    problems = list(dict.fromkeys(row["problem"] for _, part in parts for row in part["rows"]))
+    wide = len(found["rates"]) + 2  # a gap, then each at its best
+    for y, (_, part) in enumerate(parts):
+        for row in part["rows"]:
+            i = wide - 1.6 if row["best"] else found["rates"].index(row["at"])
+            x = problems.index(row["problem"]) * (wide + 0.4) + i
+            ax.bar(
+                x, 0.86, bottom=y - 0.43, width=0.9, color=VERDICTS[row["verdict"]][0], lw=0,
+            )
+            if row["verdict"] == "holds":  # told from the others without its colour
+                ax.plot(x, y, "+", color="white", ms=4.5, mew=1.2)
+    starts = [k * (wide + 0.4) for k in range(len(problems))]
+    ax.set_xticks([start + (wide - 2) / 2 for start in starts], problems)
+    ax.set_yticks(range(len(parts)), [f"{part['says']}  {label}" for label, part in parts])
+    ax.set(xlim=(-0.8, starts[-1] + wide), ylim=(len(parts) - 0.4, -0.6))
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.legend(
+        handles=[Patch(color=color, label=label) for color, label in VERDICTS.values()],
+        loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(VERDICTS), frameon=False,
+    )
     return ax
 
 
