@@ -34,6 +34,7 @@ extensions = [
     "problem_gallery",
     "command_line",
     "pages",
+    "download",
     "api",
 ]
 exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints"]
