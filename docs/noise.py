@@ -532,7 +532,7 @@ def draw() -> None:
         of_name = [(p.floor, mean, error) for at, p, mean, error in dots() if at == name]
         shown[name] = tuple(np.array(x) for x in zip(*of_name, strict=True))  # type: ignore[assignment]
     with mpl.rc_context({**plots.STYLE, "font.size": 12}):
-        figure = Figure(figsize=(13, 5.6), layout="constrained")
+        figure = Figure(figsize=(11, 5), layout="constrained")
         left, right = figure.subplots(1, 2)
         plots.expected_losses(lines, left, faint=faint, dots=shown)
         left.set(title="Noisy quadratic, n = 1000", ylabel=f"expected loss after {STEPS:,} steps")
@@ -549,7 +549,7 @@ def draw() -> None:
         right.set_title("The same, relative to SGD at the same floor")
         figure.savefig(FIGURES / "noise-floor.png", dpi=130)
 
-        figure = Figure(figsize=(15, 4.8), layout="constrained")
+        figure = Figure(figsize=(12, 4.4), layout="constrained")
         left, middle, right = figure.subplots(1, 3)
         plots.variance_ratio(left, k=K)
         look, of, found = teeth()
