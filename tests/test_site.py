@@ -173,3 +173,10 @@ def test_links_between_pages_lead_somewhere() -> None:
             if "paratrooper_ref/" in target:  # the sources may be installed elsewhere
                 where = PACKAGE / target.partition("paratrooper_ref/")[2]
             assert where.exists(), f"{page.relative_to(DOCS)}: {target}"
+
+
+def test_what_is_said_of_the_claims_elsewhere_is_what_their_page_says() -> None:
+    """That none holds at every learning rate."""
+    assert "No claim holds at every learning rate" in PAGES[DOCS / "claims.md"]
+    choosing = " ".join(PAGES[DOCS / "explanation" / "choosing.md"].split())
+    assert "of the claims that were [measured](../claims.md) none holds at every rate" in choosing

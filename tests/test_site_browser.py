@@ -59,7 +59,9 @@ async function seen(url, width) {
     drawn: [...drawn()].filter(each => each.getBoundingClientRect().height > 0).length,
     errors: page.querySelectorAll("mjx-merror, [data-mjx-error]").length,
     missing: images.filter(image => !image.naturalWidth).map(image => image.src),
-    mute: images.filter(image => !image.alt || /[/]|[.]png/.test(image.alt)).map(each => each.src),
+    mute: images.filter(image =>  // with nothing to say where a link says it
+      image.alt ? /[/]|[.]png/.test(image.alt) : !image.closest("a")?.textContent.trim())
+      .map(each => each.src),
     images: images.length,
     wide: page.documentElement.scrollWidth,
     cut: [...page.querySelectorAll("article *")].filter(each =>
