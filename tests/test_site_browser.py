@@ -57,7 +57,7 @@ async function seen(url, width) {
   return {
     url, width, formulas,
     drawn: [...drawn()].filter(each => each.getBoundingClientRect().height > 0).length,
-    errors: page.querySelectorAll("mjx-merror, [data-mjx-error]").length,
+    errors: page.querySelectorAll('mjx-merror, [data-mjx-error], mtext[mathcolor="red"]').length,
     missing: images.filter(image => !image.naturalWidth).map(image => image.src),
     mute: images.filter(image =>  // with nothing to say where a link says it
       image.alt ? /[/]|[.]png/.test(image.alt) : !image.closest("a")?.textContent.trim())
