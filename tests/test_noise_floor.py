@@ -525,6 +525,57 @@ def test_methods_of_like_colours_have_other_dashes() -> None:
         assert far >= 20 or len(dashes) == 2, (one.get_label(), two.get_label(), far)
 
 
+# -------------------------------------------------------------------------- formulas of the page
+
+GROUP = r"\{([^{}]*)\}"
+
+
+def evaluated(tex: str, names: dict[str, float]) -> float:
+    """Return the value of a formula in TeX, where a product is one thing beside another."""
+    tex = re.sub(r"V_\{\\text\{(\w+)\}\}", r" \1 ", tex)
+    tex = re.sub(r"\\left|\\right|\\[,;]", " ", tex)
+    before = ""
+    while tex != before:  # from the innermost braces outwards
+        before = tex
+        tex = re.sub(rf"\^{GROUP}", r"^(\1)", tex)
+        tex = re.sub(rf"\\frac\s*{GROUP}\s*{GROUP}", r"((\1)/(\2))", tex)
+    words = re.findall(r"\\?[A-Za-z]+|\d+|[-+/()^]", tex)
+    assert "".join(words) == re.sub(r"\s", "", tex), tex
+    code = ""
+    for last, word in zip(["+", *words], words, strict=False):
+        beside = last not in "+-/(^" and word not in "+-/)^"
+        code += ("*" if beside else "") + word.lstrip("\\").replace("^", "**")
+    return float(eval(code, {}, names))
+
+
+def test_the_formulas_of_the_page_are_those_of_the_package() -> None:
+    """As they stand, in TeX: the closed forms, the weights in mid-cycle, and the largest rate."""
+    page = (Path(__file__).parents[1] / "docs" / "noise.md").read_text("utf-8")
+    shown = re.findall(r"\$\$\n(?:V_\{\\text\{(\w+)\}\} =|\\gamma <)((?:.|\n)*?) [.,]\n\$\$", page)
+    formulas = {name or "largest": tex for name, tex in shown}
+    a, q, lr, k, j, m = 0.7, 1.3, 0.9, 5, 3, 4
+    names = {"a": a, "q": q, "gamma": lr, "k": k, "j": j, "m": m, "r": 1 - lr * a, "L": a}
+    names |= {"alpha": 0.4, "mu": 0.6, "d": 0.8}
+
+    for name in ("SGD", "slow"):
+        names[name] = evaluated(formulas[name], names)
+    found = {name: evaluated(tex, names) for name, tex in formulas.items()}
+
+    look = pr.Lookahead(inner=pr.SGD(lr=lr), k=k, alpha=0.4)
+    wanted = {
+        "SGD": nf.sgd_variance(a, q, lr),
+        "momentum": nf.momentum_variance(a, q, lr, 0.6),
+        "slow": nf.lookahead_variance(a, q, lr, k=k, alpha=0.4),
+        "fast": steady(look, Modes(curvature=[a], noise=q), phase=j).of("theta")[1][0],
+        "EMA": nf.ema_variance(a, q, lr, 0.8),
+        "tail": nf.tail_variance(a, q, lr, m),
+        "largest": nf.largest_rate(a, k=k, alpha=0.4),
+    }
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert_allclose(found[name], value, rtol=1e-12, err_msg=name)
+
+
 # --------------------------------------------------------------------------------------- refusals
 
 
