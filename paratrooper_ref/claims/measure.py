@@ -151,6 +151,13 @@ def _claim(
             setting: {arm: best(sweep, End())[0] for arm, sweep in table.items()}
             for setting, table in tables.items()
         },
+        "starts": {
+            setting: {
+                arm: rounded(float(np.median(sweep[0][1].decades[0])))
+                for arm, sweep in table.items()
+            }
+            for setting, table in tables.items()
+        },
         "ends": {
             setting: {
                 arm: [rounded(float(np.median(End()(curves)))) for _, curves in sweep]
