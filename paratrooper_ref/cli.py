@@ -26,7 +26,7 @@ import numpy as np
 
 from paratrooper_ref import __version__
 from paratrooper_ref.claims.commands import add_verb as add_claims
-from paratrooper_ref.comparison import MULTIPLES, compare, save, table
+from paratrooper_ref.comparison import GRID, MULTIPLES, compare, save, table
 from paratrooper_ref.conformance import commands as conformance
 from paratrooper_ref.explain import explain, number
 from paratrooper_ref.files import folder, replacing
@@ -42,6 +42,7 @@ from paratrooper_ref.trajectory import Trajectory, check_run, load
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from paratrooper_ref.comparison import Entry
     from problems import Problem
 
 DONE: Final = 0
@@ -114,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Run optimizers on problems and leave a table, a figure and the trajectories. "
             "Without arguments: the whole family on Rosenbrock's valley and on the diabetes "
-            "regression, each optimizer at the best of ten learning rates."
+            "regression, each optimizer at its best learning rate."
         ),
         epilog="example: paratrooper-ref run adamw paratrooper --problem beale --steps 300",
     )
@@ -123,8 +124,9 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--lr",
         default="sweep",
-        help="a learning rate, or 'sweep' (default): ten multiples of each optimizer's own, from "
-        "a tenth to a hundred times",
+        help="a learning rate, or 'sweep' (default): multiples of each optimizer's own, from "
+        f"{MULTIPLES[0]:g} to {MULTIPLES[-1]:g}, and on until a decade on either side of the best "
+        f"ends higher, or to {GRID[0]:g} and {GRID[-1]:g}; to look elsewhere, --set lr=X",
     )
     verb.add_argument("--steps", type=_integer, default=500, help="steps to take (default 500)")
     verb.add_argument("--schedule", help=f"{', '.join(SCHEDULES)}, such as plateau:patience=5")
@@ -211,7 +213,7 @@ def _run(args: argparse.Namespace) -> int:
     names = [name.lower() for name in args.optimizer] or list(OPTIMIZERS)
     optimizers = {name: _optimizer(name, args.set, all_of=names) for name in names}
     problems = [_problem(p, args) for p in args.problem or MAIN_PROBLEMS]
-    multiples: tuple[float, ...] = MULTIPLES
+    multiples: tuple[float, ...] | None = None
     if args.lr != "sweep":
         lr, multiples = _number("--lr", args.lr), (1.0,)
         optimizers = {name: optimizer.at_rate(lr) for name, optimizer in optimizers.items()}
@@ -240,12 +242,27 @@ def _run(args: argparse.Namespace) -> int:
         print(json.dumps([e.summary() for e in entries], indent=1, allow_nan=False))
     else:
         print(table(entries))
-        if len(multiples) > 1:
-            span = f"{multiples[0]:g} to {multiples[-1]:g} times its own"
-            print(f"\neach at the best of {len(multiples)} learning rates, {span}")
+        if multiples is None:
+            print(f"\n{_searched(entries)}")
         picture = f"; look at {files[-1]}" if figures else ""
         print(f"saved {len(files)} files in {args.out}{picture}")
     return DONE
+
+
+def _searched(entries: Sequence[Entry]) -> str:
+    """Return in words what rates have been tried, and where that was not enough."""
+    tried = sorted({len(entry.rates) for entry in entries})
+    said = (
+        f"each at the best of {'-'.join(map(str, tried[:: max(1, len(tried) - 1)]))} learning "
+        f"rates: {MULTIPLES[0]:g} to {MULTIPLES[-1]:g} times its own, and on until a decade on "
+        "either side of the best ended higher"
+    )
+    if any(entry.edge for entry in entries):
+        said += (
+            f"\nat the edge: up to {GRID[0]:g} and {GRID[-1]:g} times its own the loss falls to "
+            "the end; look further with --set lr=X, another rate of its own"
+        )
+    return said
 
 
 def _explain(args: argparse.Namespace) -> int:
