@@ -67,16 +67,8 @@ class Entry:
 
     @property
     def edge(self) -> Literal["lowest", "highest"] | None:
-        """Which end of the rates the best is at, so that a better one may lie beyond, or None.
-
-        It is not at an end where a rate between the ends leads as low, nor where none has stayed
-        finite.
-        """
-        low, high, least = min(self.rates), max(self.rates), min(self.finals)
-        as_low = [r for r, x in zip(self.rates, self.finals, strict=True) if x == least]
-        if low == high or not math.isfinite(least) or any(low < r < high for r in as_low):
-            return None
-        return "lowest" if self.lr == low else "highest"
+        """Which end of the rates the best is at, or None: see `edge_of`."""
+        return edge_of(self.rates, self.finals)
 
     def summary(self) -> dict[str, Any]:
         """Return the entry as plain data, for a table or JSON."""
@@ -96,6 +88,25 @@ class Entry:
 def _json(x: float | None) -> float | None:
     """Return a number that JSON has, None for the others."""
     return x if x is not None and math.isfinite(x) else None
+
+
+def edge_of(
+    rates: Sequence[float], finals: Sequence[float]
+) -> Literal["lowest", "highest"] | None:
+    """Return which end of the rates has led lowest, so that a better one may lie beyond.
+
+    None where a rate between the ends has led as low, and where none has stayed finite.
+
+    Examples
+    --------
+    >>> edge_of((0.1, 1, 10), (3, 2, 1)), edge_of((0.1, 1, 10), (3, 1, 2))
+    ('highest', None)
+    """
+    low, high, least = min(rates), max(rates), min(finals)
+    as_low = [rate for rate, final in zip(rates, finals, strict=True) if final == least]
+    if low == high or not math.isfinite(least) or any(low < rate < high for rate in as_low):
+        return None
+    return "lowest" if low in as_low else "highest"
 
 
 def compare(

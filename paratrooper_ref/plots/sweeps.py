@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from paratrooper_ref.comparison import edge_of
 from paratrooper_ref.plots.runs import FAR, MOST, SHOWN, TINY
 from paratrooper_ref.plots.spread import MIDDLE_NAME, band, quantiles
 from paratrooper_ref.plots.style import INK, axes, cut_above, look
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from paratrooper_ref.optimizers.state import Array
 
 LOST: Final = "did not stay finite"
+MARKS: Final = {None: "o", "lowest": "<", "highest": ">"}  # a best at an edge points beyond it
 
 
 def sweep(
@@ -27,13 +29,14 @@ def sweep(
 
     The loss is that above the problem's minimum, or where one is unknown the loss itself.
     Entries of one name, such as runs with several seeds, are drawn as their median in a band
-    from the first to the ninth decile.  A cross at the top is a rate at which a run did not stay
-    finite; what ended far above the start is beyond the top.
+    from the first to the ninth decile, at the rates that all of them have.  A best at the edge of
+    its rates is a triangle that points to where a better one may be.  A cross at the top is a
+    rate at which a run did not stay finite; what ended far above the start is beyond the top.
 
     Raises
     ------
     ValueError
-        If there is no entry, or entries of one name were swept over different rates.
+        If there is no entry, or entries of one name have no rate in common.
     """
     if not entries:
         msg = "sweep needs entries, such as those that compare returns, got none"
@@ -70,8 +73,8 @@ def sweep(
         best = int(np.argmin(middle))
         if floor < middle[best] < np.inf:
             ax.plot(
-                rates[best], middle[best], "o", ms=5.5, color=style.color, mec="white", mew=0.7,
-                zorder=6,
+                rates[best], middle[best], MARKS[edge_of(rates.tolist(), middle.tolist())], ms=5.5, color=style.color,
+                mec="white", mew=0.7, zorder=6, ls="none",
             )
         lost = rates[~np.isfinite(finals).all(axis=0)]
         if lost.size:
@@ -97,11 +100,13 @@ def _bases(group: list[Entry], known: bool) -> list[float]:
 
 
 def _finals(name: str, group: list[Entry], bases: list[float]) -> tuple[Array, Array]:
-    """Return the rates of a group and its final losses above the bases, (entries, rates)."""
-    if len({entry.rates for entry in group}) > 1:
-        msg = f"sweep needs the same rates in all entries of a name, got others for {name}"
+    """Return the rates that a group has in common and its losses above the bases there."""
+    rates = [r for r in group[0].rates if all(r in entry.rates for entry in group)]
+    if not rates:
+        msg = f"sweep needs a rate in common of all entries of a name, got none for {name}"
         raise ValueError(msg)
     finals = np.array([
-        np.array(entry.finals) - base for entry, base in zip(group, bases, strict=True)
+        [entry.finals[entry.rates.index(rate)] - base for rate in rates]
+        for entry, base in zip(group, bases, strict=True)
     ])
-    return np.array(group[0].rates), np.where(np.isnan(finals), np.inf, finals)
+    return np.array(rates), np.where(np.isnan(finals), np.inf, finals)
