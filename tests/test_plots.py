@@ -17,7 +17,6 @@ from matplotlib.axes import Axes
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref import plots
-from paratrooper_ref.comparison import compare
 
 mpl.use("Agg")
 
@@ -198,24 +197,6 @@ def test_curves_of_too_many_steps_are_refused() -> None:
     """In a moment, not after minutes."""
     with pytest.raises(ValueError, match="at most 100000, got steps=100000000"):
         plots.curves(steps=100_000_000)
-
-
-def test_overview_shows_each_problem_and_optimizer() -> None:
-    """A plane for the valley, losses and sweeps for both problems; one legend for them all."""
-    entries = compare(
-        {"sgd": pr.SGD(), "paratrooper": pr.Paratrooper()},
-        [problems.rosenbrock(), problems.diabetes()],
-        5,
-    )
-
-    figure = plots.overview(entries)
-
-    titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert len(figure.axes) == 5
-    assert [t for t in titles if t.startswith("rosenbrock")]
-    assert "diabetes" in titles
-    named = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert named == ["SGD", "Paratrooper", "did not stay finite"]  # SGD in the valley
 
 
 def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> None:

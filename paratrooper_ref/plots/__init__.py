@@ -45,7 +45,7 @@ from paratrooper_ref.plots.style import (
     look,
     pale,
 )
-from paratrooper_ref.plots.sweeps import sweep
+from paratrooper_ref.plots.sweeps import ends, sweep
 
 __all__ = [
     "AREAS",
@@ -69,6 +69,7 @@ __all__ = [
     "claim_look",
     "contour",
     "curves",
+    "ends",
     "expected_losses",
     "film_writer",
     "key",

@@ -72,9 +72,10 @@ def sweep(
             ax.plot(rates, shown, color=style.color, **drawn)
         best = int(np.argmin(middle))
         if floor < middle[best] < np.inf:
+            mark = MARKS[edge_of(rates.tolist(), middle.tolist())]
             ax.plot(
-                rates[best], middle[best], MARKS[edge_of(rates.tolist(), middle.tolist())], ms=5.5, color=style.color,
-                mec="white", mew=0.7, zorder=6, ls="none",
+                rates[best], middle[best], mark, ms=5.5, color=style.color, mec="white", mew=0.7,
+                zorder=6,
             )
         lost = rates[~np.isfinite(finals).all(axis=0)]
         if lost.size:
@@ -91,6 +92,61 @@ def sweep(
     ax.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=f"{what}{spread}")
     cut_above(ax, top)
     ax.grid(True, which="major", lw=0.7)
+    return ax
+
+
+def ends(entries: Sequence[Entry], ax: Axes | None = None, *, floor: float = TINY) -> Axes:
+    """Draw a row an optimizer: the losses that its learning rates have led to, from the best on.
+
+    The loss is that above the problem's minimum, or where it is unknown the loss itself; what is
+    below ``floor`` is drawn there.  The best is a dot, a hollow one where it is at the edge of
+    its rates, and its rate stands on the right; the others are ticks along a line, which is a
+    sample of how the optimizer is drawn elsewhere.  A cross on the right says that at some rates
+    a run did not stay finite; what ended far above the start is beyond.
+
+    Raises
+    ------
+    ValueError
+        If there is no entry, or entries are of several problems.
+    """
+    names = dict.fromkeys(entry.best.problem.name for entry in entries)
+    if len(names) != 1:
+        msg = f"ends needs entries of one problem, got those of {', '.join(names) or 'none'}"
+        raise ValueError(msg)
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    ax = axes(ax)
+    known = entries[0].best.problem.minimum is not None
+    bases = _bases([*entries], known)
+    top = SHOWN * max(float(e.best.losses[0]) - b for e, b in zip(entries, bases, strict=True))
+    beyond: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "clip_on": False}
+    lowest = top
+    for row, (entry, base) in enumerate(zip(entries, bases, strict=True)):
+        style, finals = look(entry.name), np.array(entry.finals)
+        heights = np.maximum(finals[np.isfinite(finals)] - base, floor)
+        if heights.size:
+            low, high = heights.min(), min(heights.max(), 10 * top)
+            lowest = min(lowest, low)
+            ax.plot([low, high], [row, row], color=style.color, ls=style.dashes, lw=style.width)
+            inside = heights[heights <= top]
+            ax.plot(inside, np.full(inside.shape, row), "|", ms=9, mew=1.2, color=style.color)
+            mfc, mec = ("white", style.color) if entry.edge else (style.color, "white")
+            ax.plot(low, row, "o", ms=10, mfc=mfc, mec=mec, mew=1.4, clip_on=False, zorder=5)
+        if heights.size < finals.size:
+            ax.plot(1.0, row, "x", ms=6, mew=1.6, color=style.color, **beyond)
+        rate = f"{entry.lr:g}" if heights.size else "none"
+        ax.text(1.06, row, rate, va="center", fontsize="small", **beyond)
+    ax.text(1.06, -1, "rate", va="center", fontsize="small", color="#555555", **beyond)
+    lowest = min(lowest, top / 1e3)
+    room = (top / lowest) ** 0.06  # for the dot
+    ax.set(xscale="log", xlim=(lowest / room, top), ylim=(len(entries) - 0.5, -0.5))
+    ax.set(xlabel="loss above the minimum" if known else "loss")
+    ax.xaxis.set_major_locator(LogLocator(numticks=4))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_yticks(range(len(entries)), [look(entry.name).label for entry in entries])
+    ax.tick_params(axis="y", length=0)
+    ax.grid(True, which="major", axis="x", lw=0.7)
+    ax.spines["left"].set_visible(False)
     return ax
 
 
