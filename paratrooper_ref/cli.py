@@ -237,7 +237,10 @@ def _run(args: argparse.Namespace) -> int:
         )
     files = save(entries, args.out)
     if figures is not None:
-        files.append(_drawn(figures.overview(entries), args.out / "figure.png"))
+        import matplotlib as mpl
+
+        with mpl.rc_context(figures.STYLE):
+            files.append(_drawn(figures.overview(entries), args.out / "figure.png"))
     if args.json:
         print(json.dumps([e.summary() for e in entries], indent=1, allow_nan=False))
     else:
