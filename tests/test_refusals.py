@@ -503,6 +503,7 @@ def test_nonsense_gets_no_guess(word: str) -> None:
         ("plato", "plateau"), ("para", "paratrooper"), ("rosen", "rosenbrock"),
         ("decay", "weight_decay"), ("evrify", "verify"), ("paratroper", "paratrooper"),
         ("ol", "lo"), ("lamp", "lamb"), ("lookahed", "lookahead"), ("adam_w", "adamw"),
+        ("eight_decai", "weight_decay"),
     ],
 )
 def test_a_slip_gets_the_word_that_was_meant(word: str, meant: str) -> None:
