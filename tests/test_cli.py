@@ -252,6 +252,8 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["explain", "sgd", "--lr", "1", "--step", "7"], "needs a finite"),
         ([], "required"),
         (["run", "adam", "--colour"], "--colour"),
+        (["explain", "adam", "--jobs", "3"], "unrecognized arguments: --jobs 3; known: -h"),
+        (["run", "qwerty"], "unknown optimizer 'qwerty'; known: sgd, adam"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(

@@ -109,13 +109,18 @@ def check(who: str, field: dataclasses.Field[Any], value: Any) -> Any:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return what to say of an unknown name: the nearest known one, if any is near, and all."""
-    known = list(known)
+    known, plain = list(known), _plain(name)
     meant = max(
-        (word for word in known if _near(name.lower(), word.lower())),
-        key=lambda word: _likeness(name.lower(), word.lower()),
+        (word for word in known if _near(plain, _plain(word))),
+        key=lambda word: _likeness(plain, _plain(word)),
         default=None,
     )
     return ("" if meant is None else f"did you mean {meant!r}? ") + f"known: {', '.join(known)}"
+
+
+def _plain(name: str) -> str:
+    """Return a name without what says nothing: capitals, and the dashes of an option."""
+    return name.lower().lstrip("-")
 
 
 def _near(name: str, word: str) -> bool:
