@@ -141,7 +141,8 @@ def compare(
     Notes
     -----
     A loss that is not convex in the rate may have another valley beyond: the best is the lowest
-    of those tried, which `Entry` lists.
+    of those tried, which `Entry` lists.  And the last loss of a run that swings is where it
+    happens to be: of several rates the luckiest, which is lower than it would be a step later.
 
     Examples
     --------
