@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+from generated import parser, published
 
 import paratrooper_ref as pr
 from paratrooper_ref.lines import SYMBOLS, TAGS
@@ -58,12 +61,10 @@ def _made(family: type[pr.Optimizer], form: str) -> pr.Optimizer:
     return pr.LARS(form=form) if family is pr.LARS else family()
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or compare it."""
-    if "--check" in sys.argv:
-        return int(PAGE.read_text() != page())
-    PAGE.write_text(page())
-    return 0
+    asked = parser(__doc__).parse_args(arguments)
+    return published(PAGE, page(), check=asked.check, make="python docs/algorithms.py")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE / "_ext")]
-sys.path.append(str(HERE))  # docs/variants.py, which has the cells of a table
+sys.path.append(str(HERE))  # docs/generated.py and variants.py, which have tables
 # The kernels of notebooks are processes of their own.
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [sys.path[0], os.getenv("PYTHONPATH")]))
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -34,6 +34,8 @@ extensions = [
     "problem_gallery",
     "command_line",
     "pages",
+    "download",
+    "in_time",
     "api",
 ]
 exclude_patterns = ["_*", "field", "**/.ipynb_checkpoints"]
@@ -43,7 +45,7 @@ myst_enable_extensions = ["dollarmath", "deflist", "colon_fence"]
 myst_heading_anchors = 4  # links into pages work as in a viewer of the repository
 nb_execution_mode = "force"
 nb_execution_raise_on_error = True
-nb_execution_timeout = 120
+nb_execution_timeout = 60  # seconds for a cell; in_time has the limit for a notebook
 nb_execution_in_temp = True  # what a page saves is not left in docs
 nb_merge_streams = True
 

@@ -12,7 +12,6 @@ is as docs/field/rows.py says, 1 something is not, 2 an unusable argument, 3 not
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 import json
 import os
@@ -34,16 +33,19 @@ from field.departures import DEPARTURES
 from field.page import page
 from field.row import LONG, Departure, Row
 from field.rows import ROWS
+from generated import parser, published
 
 from paratrooper_ref.conformance import check
 from paratrooper_ref.conformance.infer import infer
 from paratrooper_ref.conformance.report import Report
 from paratrooper_ref.conformance.verdict import CONFORMS, UNSUPPORTED, Result
+from paratrooper_ref.files import replacing
 from paratrooper_ref.golden.schema import compiled
 from paratrooper_ref.progress import Bar
 
 HERE: Final = Path(__file__).resolve().parent
 PAGE, DATA = HERE / "field-report.md", HERE / "field-report.json"
+MAKE: Final = "python docs/field_report.py --page"
 SCHEMA, REPRODUCTIONS = HERE / "field" / "schema.json", HERE / "field" / "reproductions"
 FORMAT: Final = "paratrooper-ref field report 1"
 HOLDS, FAILED, UNUSABLE, NOTHING = 0, 1, 2, 3
@@ -237,16 +239,15 @@ def problems(data: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name} in {dtype}: nothing ran"
 
 
-def checked() -> str:
-    """Return how the page, the data and the rows differ, or nothing."""
-    if not DATA.exists() or not PAGE.exists():
-        return "there is none"
+def checked() -> int:
+    """Return 0 if page, data and rows are of one another, or else say how they differ."""
     data = kept()
-    if written(merged(data, {}, {})) != DATA.read_text("utf-8"):
-        return f"{DATA.name} is not of these rows and reproductions"
-    if page(data) != PAGE.read_text("utf-8"):
-        return f"{PAGE.name} is not what {DATA.name} gives"
-    return ""
+    text = DATA.read_text("utf-8") if DATA.exists() else ""
+    if written(merged(data, {}, {})) != text:
+        said = "is not of these rows and reproductions" if text else "there is none"
+        print(f"{DATA.name}: {said}; run {MAKE}", file=sys.stderr)
+        return FAILED
+    return published(PAGE, page(data), check=True, make=MAKE)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -283,23 +284,21 @@ def taken(only: str) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or check."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare the page, measure nothing")
-    parser.add_argument("--page", action="store_true", help="write the page, measure nothing")
-    parser.add_argument("--only", metavar="PATTERN", default="*", help="rows by name or package")
-    asked = parser.parse_args(arguments)
+    command = parser(__doc__)
+    command.add_argument("--page", action="store_true", help="write the page, measure nothing")
+    command.add_argument("--only", metavar="PATTERN", default="*", help="rows by name or package")
+    asked = command.parse_args(arguments)
     if asked.check:
-        if problem := checked():
-            print(f"{PAGE.name}: {problem}; run python docs/field_report.py", file=sys.stderr)
-        return FAILED if problem else HOLDS
+        return checked()
     names = {name for row in ROWS for name in (row.name, row.package)}
     if not any(fnmatchcase(name, asked.only) for name in names):
         packages = ", ".join(dict.fromkeys(row.package for row in ROWS))
-        parser.error(f"field_report needs rows, got none for {asked.only!r}; packages: {packages}")
+        command.error(f"field_report needs rows, got none for {asked.only!r}; packages: {packages}")
     done, ran, wrong = ({}, {}, []) if asked.page else taken(asked.only)
     data = merged(kept(), done, ran)
-    DATA.write_text(written(data), "utf-8")
-    PAGE.write_text(page(data), "utf-8")
+    with replacing(DATA) as file:
+        file.write(written(data).encode())
+    published(PAGE, page(data), check=False, make=MAKE)
     wrong += problems(data)
     for problem in wrong:
         print(f"field_report: {problem}", file=sys.stderr)

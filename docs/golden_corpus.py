@@ -6,19 +6,19 @@ what does not depend on the machine is compared, and the exit status is 1 where 
 
 from __future__ import annotations
 
-import argparse
 import platform
 import re
 import sys
 import time
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import matplotlib as mpl
 import numpy as np
+from generated import filled, parser, published
 from matplotlib.figure import Figure
 
 import paratrooper_ref as pr
@@ -312,32 +312,15 @@ TIMED: dict[str, Callable[[], str]] = {
 }
 
 
-def block(name: str) -> re.Pattern[str]:
-    """Return the pattern of a measured block of the page."""
-    return re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare what is the same everywhere")
-    args = parser.parse_args()
-    page = PAGE.read_text()
-    differ = []
-    for name, measured in (FIXED if args.check else FIXED | TIMED).items():
+    asked = parser(__doc__, check="compare what is the same everywhere").parse_args(arguments)
+    found = {}
+    for name, measured in (FIXED if asked.check else FIXED | TIMED).items():
         print(f"measuring {name}", file=sys.stderr)
-        found = claims(draw=not args.check) if name == "claims" else measured()
-        new, count = block(name).subn(lambda m, found=found: m[1] + found + "\n" + m[2], page)
-        assert count == 1, f"the page needs one block {name}"
-        if new != page:
-            differ.append(name)
-        page = new
-    if args.check:
-        for name in differ:
-            print(f"{PAGE.name}: {name} is not what is measured now", file=sys.stderr)
-        return int(bool(differ))
-    PAGE.write_text(page)
-    return 0
+        found[name] = claims(draw=not asked.check) if name == "claims" else measured()
+    page = filled(PAGE.read_text("utf-8"), found)
+    return published(PAGE, page, check=asked.check, make="python docs/golden_corpus.py")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ status: 0 all is as declared, 1 something is not, 2 an unusable argument, 3 noth
 
 from __future__ import annotations
 
-import argparse
 import json
 import platform
 import subprocess
@@ -25,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from generated import parser, published, table
 
 import paratrooper_ref
 from paratrooper_ref.conformance.verdict import CONFORMS, UNSUPPORTED
@@ -44,6 +45,7 @@ from tests.gpu.devices import (
 
 PAGE = Path(__file__).with_name("gpu-report.md")
 DATA = PAGE.with_suffix(".json")
+MAKE = "python docs/gpu_report.py --page"
 HOLDS, FAILED, UNUSABLE, NOTHING = 0, 1, 2, 3
 PACKAGES = (
     "numpy", "torch", "triton", "jax", "jaxlib", "optax", "cupy-cuda11x", "cupy-cuda12x",
@@ -110,12 +112,6 @@ def _facts(row: Row) -> str:
     said.pop("dtype")
     facts = ", ".join(f"{name}={value}" for name, value in said.items())
     return f"`{facts}`" if facts else "as it is by default"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 # --- what was measured --------------------------------------------------------------------------
@@ -258,11 +254,9 @@ def told(r: Record) -> Iterator[str]:
 
 def written(records: Sequence[Record]) -> None:
     """Write what was measured, and its page."""
-    for path, text in (
-        (DATA, json.dumps(records, indent=1, ensure_ascii=False) + "\n"), (PAGE, page(records))
-    ):
-        with replacing(path) as file:
-            file.write(text.encode())
+    with replacing(DATA) as file:
+        file.write((json.dumps(records, indent=1, ensure_ascii=False) + "\n").encode())
+    published(PAGE, page(records), check=False, make=MAKE)
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -327,22 +321,17 @@ def exit_status(records: Sequence[Record]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or print, or check."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--check", action="store_true", help="compare the page, measure nothing")
-    parser.add_argument("--page", action="store_true", help="write the page, measure nothing")
-    parser.add_argument("--device", action="append", metavar="NAME", help="cpu, cuda:0, ...")
-    parser.add_argument("--rows", metavar="PATTERN", default="*", help="backends by name")
-    parser.add_argument("--dtype", choices=DTYPES, action="append")
-    parser.add_argument("--only", metavar="PATTERN", help="cases by name; without runs")
-    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
-    parser.add_argument("--json", action="store_true", help="print what is measured as data")
-    asked = parser.parse_args(arguments)
+    command = parser(__doc__)
+    command.add_argument("--page", action="store_true", help="write the page, measure nothing")
+    command.add_argument("--device", action="append", metavar="NAME", help="cpu, cuda:0, ...")
+    command.add_argument("--rows", metavar="PATTERN", default="*", help="backends by name")
+    command.add_argument("--dtype", choices=DTYPES, action="append")
+    command.add_argument("--only", metavar="PATTERN", help="cases by name; without runs")
+    command.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
+    command.add_argument("--json", action="store_true", help="print what is measured as data")
+    asked = command.parse_args(arguments)
     if asked.check:
-        same = PAGE.exists() and PAGE.read_text("utf-8") == page(kept())
-        if not same:
-            said = "is not that of what was measured; run python docs/gpu_report.py --page"
-            print(f"{PAGE.name} {said}", file=sys.stderr)
-        return HOLDS if same else FAILED
+        return published(PAGE, page(kept()), check=True, make=MAKE)
     if asked.page:
         written(merged(kept(), ()))
         return HOLDS
@@ -350,12 +339,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     there = ("cpu", *found())
     for device in asked.device or ():
         if device not in there:
-            parser.error(f"gpu_report needs a device, got {device!r}; there are {', '.join(there)}")
+            known = ", ".join(there)
+            command.error(f"gpu_report needs a device, got {device!r}; there are {known}")
     if asked.jobs < 1:
-        parser.error(f"gpu_report needs one job or more, got {asked.jobs}")
+        command.error(f"gpu_report needs one job or more, got {asked.jobs}")
     rows = [row for name, row in ROWS.items() if fnmatchcase(name, asked.rows)]
     if not rows:
-        parser.error(f"gpu_report needs backends, got none for {asked.rows!r}; see {PAGE.name}")
+        command.error(f"gpu_report needs backends, got none for {asked.rows!r}; see {PAGE.name}")
     what: list[Asked] = [
         (row.name, device, dtype, asked.only)
         for row in sorted(rows, key=_slow) for device in asked.device or targets()

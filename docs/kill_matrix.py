@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from generated import parser, published, table
+
 from paratrooper_ref.conformance import kill, sensitivity
 from paratrooper_ref.conformance.constants import still
 from paratrooper_ref.golden.bounds import MARGIN
@@ -127,25 +129,20 @@ def shown(k: int) -> str:
     return f"{2.0**-k:.0e}".replace("e-0", "e-") if k else "none"
 
 
-def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or compare it; measure again if asked to."""
+    command = parser(__doc__)
+    command.add_argument("--measure", action="store_true", help="hold the tables to new ones")
+    asked = command.parse_args(arguments)
     errors = []
-    if "--measure" in sys.argv:
+    if asked.measure:
         for what in (kill, sensitivity):
             with Bar(f"measuring {what.FILE}") as bar:
                 errors += what.verify(bar).errors
         for error in errors:
             print(error, file=sys.stderr)
-    if "--check" in sys.argv:
-        return int(bool(errors) or PAGE.read_text() != page())
-    PAGE.write_text(page())
-    return int(bool(errors))
+    status = published(PAGE, page(), check=asked.check, make="python docs/kill_matrix.py")
+    return int(bool(errors)) or status
 
 
 if __name__ == "__main__":

@@ -16,17 +16,32 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from textwrap import fill
+from typing import Any
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from generated import published
+
 import problems
-from paratrooper_ref.claims import Interval, interval
+from paratrooper_ref.claims.skips import (
+    CHORDS,
+    COMMON,
+    DEPTHS,
+    ITERATIONS,
+    OF_SLICES,
+    SIDE,
+    SLICES,
+    identity_added,
+    measured,
+    pair,
+)
 from paratrooper_ref.files import replacing
+from paratrooper_ref.intervals import Interval, interval
 from paratrooper_ref.landscape import convexity, cut, random_directions
-from paratrooper_ref.landscape.points import Array, Direction, flat, gradients, layered, losses
+from paratrooper_ref.landscape.points import Array
 from paratrooper_ref.progress import Bar
 from problems import Problem
 
@@ -34,13 +49,7 @@ PAGE = Path(__file__).with_name("landscapes.md")
 DATA = PAGE.with_suffix(".json")
 FIGURES = PAGE.parent / "figures"
 
-DEPTHS = (2, 4, 6, 8, 12)
 SEEDS = range(12)
-ITERATIONS = 500  # of L-BFGS
-COMMON = 0.4  # a loss that nearly all nets reach; predicting the mean has about 1
-SLICES = 3  # for each net
-CHORDS = 400  # in each slice
-SIDE = 5  # grid points along a direction
 
 VARIANTS = {
     "plain": "plain",
@@ -59,101 +68,7 @@ METRICS = {
     "ratio": ("eigenvalue ratio", "of the whole Hessian, the measure of the source"),
 }
 INTERVAL = re.compile(r"\(-?[0-9.]+ to -?[0-9.]+\)")
-OF_SLICES, OF_HESSIANS = ("star", "midpoint", "slice_curvature"), ("negative_mass", "ratio")
 Records = Mapping[str, Any]
-
-
-# --- nets of tanh layers ------------------------------------------------------------------------
-
-
-class Descent(NamedTuple):
-    """The path of a training run, and the losses on it."""
-
-    problem: Problem
-    path: Array
-    losses: Array
-
-    def at(self, level: float) -> Direction | None:
-        """Return the first point of the path, drawn as a polygon, with that loss."""
-        low = self.losses <= level
-        if low[0] or not low.any():
-            return None
-        i = int(np.argmax(low))
-        one, two, near, far = self.path[i - 1], self.path[i], 0.0, 1.0
-        for _ in range(60):  # bisection, down to the last digit
-            middle = (near + far) / 2
-            (loss,) = losses(self.problem, (one + middle * (two - one))[None])
-            near, far = (middle, far) if loss > level else (near, middle)
-        return layered(self.problem, one + far * (two - one))
-
-
-def trained(problem: Problem) -> Descent:
-    """Return a training run by L-BFGS from the problem's start."""
-    from scipy.optimize import minimize
-
-    def both(x: Array) -> tuple[float, Array]:
-        return float(losses(problem, x[None])[0]), gradients(problem, x[None])[0]
-
-    path = [flat("trained", problem, problem.starts[0])]
-    minimize(
-        both, path[0], jac=True, method="L-BFGS-B", callback=lambda x: path.append(x.copy()),
-        options={"maxiter": ITERATIONS, "maxfun": 3 * ITERATIONS},
-    )
-    points = np.array(path)
-    return Descent(problem, points, losses(problem, points))
-
-
-def pair(depth: int, seed: int) -> tuple[Descent, Descent]:
-    """Return the training runs of a net without skips and of its twin with them."""
-    plain, skip = (
-        trained(problems.tanh_net(depth=depth, skip=skip, seed=seed)) for skip in (False, True)
-    )
-    return plain, skip
-
-
-def identity_added(center: Direction) -> Direction:
-    """Return I + W for every square layer W of the hidden ones, and the rest as it is."""
-    return {k: w + np.eye(len(w)) if k.startswith("W") else w for k, w in center.items()}
-
-
-def measured(depth: int, seed: int) -> list[Records]:
-    """Return the measurements of one pair, at the higher of their last losses and at COMMON."""
-    runs = pair(depth, seed)
-    ends = [float(run.losses.min()) for run in runs]
-    found = []
-    for matched, level in (("pair", max(ends)), ("common", COMMON)):
-        plain, skip = (run.at(level) for run in runs)
-        row: dict[str, Any] = {
-            "depth": depth, "seed": seed, "matched": matched, "level": level, "ends": ends
-        }
-        if plain is not None and skip is not None:
-            for name, (run, center, reference) in {
-                "plain": (runs[0], plain, None),
-                "skip by W": (runs[1], skip, None),
-                "skip by I + W": (runs[1], skip, identity_added(skip)),
-                "skip by plain": (runs[1], skip, plain),
-            }.items():
-                row[name] = numbers(run.problem, center, reference, matched == "pair")
-        found.append(row)
-    return found
-
-
-def numbers(
-    problem: Problem, center: Direction, reference: Direction | None, spectra: bool
-) -> dict[str, float]:
-    """Return the means over slices; those of Hessians from the first slice alone."""
-    rows: dict[str, list[float]] = {}
-    for i in range(SLICES):
-        directions = random_directions(problem, center, reference=reference, seed=i)
-        found = convexity(
-            cut(problem, center, directions, points=SIDE), chords=CHORDS, seed=i,
-            spectra=spectra and i == 0,
-        )
-        for name in (*OF_SLICES, *OF_HESSIANS):
-            value = getattr(found, name)
-            if value is not None:
-                rows.setdefault(name, []).append(float(np.mean(value)))
-    return {name: round(float(np.mean(values)), 6) for name, values in rows.items()}
 
 
 # --- linear nets --------------------------------------------------------------------------------
@@ -248,19 +163,60 @@ def slope(found: Records, metric: str, variant: str) -> Interval:
 
 HEAD = """# Landscapes: what skip connections do to one
 
-Made by `python docs/landscapes.py`, which measures all of it again in some four minutes of one
-core. The claim, of Li et al. (arXiv:1712.09913): skip connections make the loss surface more
-convex. Each number is defined in `paratrooper_ref.landscape.convexity`; 0 is convex.
+![A loss surface of a net without skip connections, with valleys and ridges; and of its twin with
+them, drawn at two scales, which looks more like one bowl](figures/landscape-slices.png)
 
-A picture is no measurement: what it shows depends on how its directions are normalised. So there
-is a null test first, of nets in which a skip connection does nothing at all.
+A *loss surface* is the loss of a net over all of its weights, far too many to draw, so a picture
+shows a *slice*: the loss on a plane through one point (the cross, a trained net; dark is low),
+along two *directions* that somebody has chosen, here random ones. A *skip connection* lets the
+input of a layer pass by it, so that the layer computes x + f(x) in place of f(x): on the left is a
+net of eight layers without them, in the middle and on the right is its twin with them, at two
+scales.
+
+{finding}
+
+That skip connections make the surface more convex, more like one bowl, is a claim of Li et al.
+([arXiv:1712.09913](https://arxiv.org/abs/1712.09913)). All numbers below are measured by `python
+docs/landscapes.py`, in some four minutes of one core.
+
+## How it was measured
+
+A picture is no measurement: what it shows depends on how long its directions are. Move the weights
+by a fixed length, and a net with small weights is shaken more than one with large weights. So each
+row of a direction is given the length of a row of weights, as in the source (*by filter*); vectors,
+that is biases, are not moved. But of which weights? A layer with a skip connection computes x + W x
+where it is linear, which is (I + W) x. So there are three references for the net with skips: its
+own W, as in the source; I + W, what the layer does to its input; and the plain net's W, so that
+both are moved by the very same arrays. What depends on the reference is no property of the surface.
+
+What is counted around the trained net is 0 for a bowl, and 1 at most:
+
+- *Star violations*: of random points, those from which downhill leads away from the trained net.
+- *Midpoint violations*: of random chords, those whose middle lies above the mean of their ends.
+- *Slice curvature*: of the points of a grid, those where the slice curves down some way.
+- *Negative mass*: of all curvatures of the whole surface, those of the eigenvectors of its second
+  derivatives, the share that is negative, by size.
+- *Eigenvalue ratio*: the size of the most negative of these over that of the largest of all.
+  It is the measure of the source.
+
+Each is defined in `paratrooper_ref.landscape.convexity`. Last, the instrument itself was tried on
+nets in which a skip connection is known to do nothing at all: that is the null test.
 """
+FINDING = """**What was found.** In nets of linear layers a skip connection moves the surface to
+another place and changes nothing else; what a picture shows beyond that comes from its scale. In
+nets of tanh layers the surface is more like a bowl with skips, at every depth and every scale that
+was tried, by {many} of {all} measures ({less}), and by {grows} the more so the deeper the net; what
+{rest} say hangs on depth and scale.
+"""
+COUNTS = ("none", "one", "two", "three", "four", "five")
 NULL = """## The null test: linear nets
 
 A net of linear layers W with a skip connection around each is the plain net at I + W: the
 landscape is translated, and nothing else. Directions normalised by the rows of W, as in the source,
 say otherwise: the residual weights are small, so the slice is a small one, and a small piece of a
 surface looks smooth. Normalised by the rows of I + W, the numbers are those of the plain net.
+
+![A linear net, and its twin normalised in two ways](figures/landscape-null.png)
 
 Width 3, white inputs, at the minimizer; means over 4 random planes of 7 x 7 points, radius 1.
 """
@@ -286,9 +242,7 @@ first weights: width 4, 48 samples, {seeds} seeds, depths {depths}. Both are tra
 iterations of L-BFGS; then each is taken where its path first has the loss that the worse of the
 two ended at, so that a pair has the same loss. {slices} random planes a net, by filter, radius 1,
 {chords} chords each, the same draws for both; the slice's Hessian at {side} x {side} points of
-each plane, the whole one at those of the first. Three normalisations of the net with skips: by its
-own W, as in the source; by I + W; and by the plain net's W, so that both are displaced by the very
-same arrays.
+each plane, the whole one at those of the first.
 
 Intervals are of 95 %, by Student's t over seeds; differences are taken pair by pair. The tables
 below have {intervals} of them. One in twenty misses by chance, some {missed} of these: one that
@@ -340,7 +294,7 @@ def page(found: Records) -> str:
     ]
     intervals = len(INTERVAL.findall("".join(measures)))
     return "\n".join([
-        HEAD,
+        HEAD.format(finding=finding(found)),
         "## In short\n",
         *in_short(found),
         NULL,
@@ -354,7 +308,6 @@ def page(found: Records) -> str:
                 for row in null
             ],
         ),
-        "![A linear net, and its twin normalised in two ways](figures/landscape-null.png)\n",
         SAME.format(apart=f"{apart:.0e}"),
         SYMMETRIES,
         table(
@@ -372,12 +325,31 @@ def page(found: Records) -> str:
             slices=SLICES, chords=CHORDS, side=SIDE,
             intervals=intervals, missed=round(intervals / 20),
         ),
+        "![Violations against depth](figures/landscape-depth.png)\n",
         levels(found),
         *measures,
-        "![Violations against depth](figures/landscape-depth.png)\n",
-        "![A plain net and its twin with skips](figures/landscape-slices.png)\n",
         HOW,
     ])
+
+
+def finding(found: Records) -> str:
+    """Return what was found in a few words; it fails where these are not so."""
+    signs = {
+        m: {gap(found, m, d, v).sign for d in DEPTHS for v in NORMALISATIONS} for m in METRICS
+    }
+    less = [m for m in METRICS if signs[m] == {1}]
+    grows = [m for m in less if {slope(found, m, v).sign for v in NORMALISATIONS} == {1}]
+    rest = [m for m in METRICS if m not in less]
+    tops = {(row["depth"], row["variant"]): row["top"] for row in found["null"]}
+    assert all(row.get("apart", 0) < 1e-12 for row in found["null"])
+    assert all(tops[d, "skip, by W"] < tops[d, "plain, by W"] / 2 for d, _ in tops)
+    assert all(len(signs[m]) > 1 for m in rest)
+    said = FINDING.format(
+        many=COUNTS[len(less)], all=COUNTS[len(METRICS)],
+        less=listed([METRICS[m][0] for m in less]), grows=listed([METRICS[m][0] for m in grows]),
+        rest=listed([METRICS[m][0] for m in rest]),
+    )
+    return fill(said, 100)
 
 
 def in_short(found: Records) -> list[str]:
@@ -519,18 +491,20 @@ def figures(found: Records) -> None:
     from paratrooper_ref import plots
 
     with mpl.rc_context(plots.STYLE):
-        figure, several = plt.subplots(1, 3, figsize=(12.5, 4.2), layout="constrained")
+        figure, several = plt.subplots(1, 3, figsize=(10, 3.9), layout="constrained")
         for ax, metric in zip(several, ("star", "midpoint", "ratio"), strict=True):
             plots.against_depth(
                 DEPTHS,
                 {
-                    name: [interval(column(found, v, metric, d, "pair")) for d in DEPTHS]
+                    name: [interval(column(found, v, metric, d, "pair"))[:3] for d in DEPTHS]
                     for v, name in VARIANTS.items()
                 },
                 ax,
             )
-            ax.set(title=METRICS[metric][0], ylabel="mean over slices")
-        several[0].legend(loc="upper left")
+            ax.set_title(METRICS[metric][0])
+        several[0].set_ylabel("mean over slices")
+        handles = several[0].get_legend_handles_labels()
+        figure.legend(*handles, loc="outside lower center", ncols=len(VARIANTS))
         figure.savefig(FIGURES / "landscape-depth.png")
 
         plain, skip = (problems.linear_net(depth=4, skip=kind) for kind in ("none", "layer"))
@@ -559,10 +533,10 @@ def beside(name: str, plain: tuple[Problem, Any], skip: tuple[Problem, Any]) -> 
         min(float(s.losses.min()) for s in slices.values()),
         max(float(s.losses.max()) for s in slices.values()),
     )
-    figure, several = plt.subplots(1, 3, figsize=(14, 4.4), layout="constrained")
+    figure, several = plt.subplots(1, 3, figsize=(10, 3.5), sharey=True, layout="constrained")
     for ax, (title, plane) in zip(several, slices.items(), strict=True):
         plots.slice_map(plane, ax, limits=limits, bar=ax is several[-1])
-        ax.set_title(title)
+        ax.set(title=title, ylabel=ax.get_ylabel() * (ax is several[0]))
     figure.savefig(FIGURES / name)
 
 
@@ -596,15 +570,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = json.loads(DATA.read_text("utf-8"))
     if asked.figures:
         figures(found)
-    elif asked.check:
-        if not PAGE.exists() or PAGE.read_text("utf-8") != page(found):
-            said = "is not that of what was measured; run python docs/landscapes.py --page"
-            print(f"{PAGE.name} {said}", file=sys.stderr)
-            return 1
-    else:
-        with replacing(PAGE) as file:
-            file.write(page(found).encode())
-    return 0
+        return 0
+    make = "python docs/landscapes.py --page"
+    return published(PAGE, page(found), check=asked.check, make=make)
 
 
 if __name__ == "__main__":

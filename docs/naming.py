@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from generated import parser, published
 
 from paratrooper_ref.conformance import ReferenceBackend, check
 from paratrooper_ref.golden.corpus import Corpus
@@ -109,9 +111,12 @@ def why(name: str, row: dict[str, Any]) -> str:
     return "; ".join(REASONS[pair] for pair in dict.fromkeys(told or [frozenset({name})]))
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or say whether it is what it has to be."""
-    if "--measure" in sys.argv:
+    command = parser(__doc__)
+    command.add_argument("--measure", action="store_true", help="make the data, then the page")
+    given = command.parse_args(arguments)
+    if given.measure:
         measure()
     found = json.loads(DATA.read_text("utf-8"))
     if set(found["rows"]) != {variant.name for variant, _ in asked()}:
@@ -120,10 +125,7 @@ def main() -> int:
     if found["corpus"] != Corpus().manifest().digest:
         print("docs/naming.json is of another corpus: --measure", file=sys.stderr)
         return 1
-    if "--check" in sys.argv:
-        return int(PAGE.read_text("utf-8") != page(found))
-    PAGE.write_text(page(found), "utf-8")
-    return 0
+    return published(PAGE, page(found), check=given.check, make="python docs/naming.py")
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@ longer there, ends with status 1, and nothing is written.
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from typing import Any, NamedTuple
 
 import matplotlib as mpl
 import numpy as np
+from generated import filled, parser, published
 from matplotlib.figure import Figure
 from scipy.optimize import brentq, minimize_scalar
 
@@ -384,8 +383,9 @@ def ratios() -> str:
         for alpha in (0.05, 0.2, 0.5, 0.8)
     ]
     v, w = sgd_variance(1, 1, 0.5), lookahead_variance(1, 1, 0.5, k=5, alpha=0.5)
-    said = f"At a = q = 1, γ = 1/2, k = 5, α = 1/2: SGD {v:.6f}, Lookahead {w:.6f}."
-    return table(("α", "γ a → 0", "γ a = 0.1", "γ a = 1"), rows) + f"\n\n{said}"
+    said = f"At $a = q = 1$, $\\gamma = \\alpha = 1/2$, $k = 5$: SGD {v:.6f}, Lookahead {w:.6f}."
+    head = (r"$\alpha$", r"$\gamma a \to 0$", r"$\gamma a = 0.1$", r"$\gamma a = 1$")
+    return table(head, rows) + f"\n\n{said}"
 
 
 def limits() -> str:
@@ -400,10 +400,10 @@ def limits() -> str:
         look = pr.Lookahead(inner=pr.SGD(lr=share * limit), k=5, alpha=0.5)
         ends.append(float(pr.run(look, problem, STEPS, record="loss").losses[-1]))
     said = (
-        f"Lookahead with k = 5, α = 1/2 on three modes without noise, after {STEPS:,} steps: a "
-        f"loss of {ends[0]:.0e} at 0.99 times its limit, of {ends[1]:.0e} at 1.01 times."
+        f"Lookahead with $k = 5$, $\\alpha = 1/2$ on three modes without noise, after {STEPS:,} "
+        f"steps: a loss of {ends[0]:.0e} at 0.99 times its limit, of {ends[1]:.0e} at 1.01 times."
     )
-    return table(("k", "α = 0.1", "0.3", "0.5", "0.8", "1"), rows) + f"\n\n{said}"
+    return table(("$k$", r"$\alpha = 0.1$", "0.3", "0.5", "0.8", "1"), rows) + f"\n\n{said}"
 
 
 # -------------------------------------------------------------------------- sentences of the page
@@ -447,15 +447,16 @@ def sentences() -> list[Said]:
             and all(p.loss < own[n] for p, n in zip(far, SIZES, strict=True) if p.edge),
         ),
         Said(
-            "So the claim holds here: at each of these floors there are α and γ with which "
-            "Lookahead is lower than SGD.",
+            "So the claim holds here: at each of these floors there are $\\alpha$ and $\\gamma$ "
+            "with which Lookahead is lower than SGD.",
             all(x < y for x, y in zip(at["Lookahead"], at["SGD"], strict=True))
             and min(g for (name, _), each in gains.items() if name == "Lookahead" for g in each)
             > 0,
         ),
         Said(
-            f"By how much hangs on n: with 1,000 directions by {max(gains['Lookahead', 1000]):.1f} "
-            f"% at most, with 10 by up to {max(gains['Lookahead', 10]):.1f} %.",
+            "By how much hangs on $n$: with 1,000 directions by "
+            f"{max(gains['Lookahead', 1000]):.1f} % at most, with 10 by up to "
+            f"{max(gains['Lookahead', 10]):.1f} %.",
             round(max(below("Lookahead", 1000, f) for f in MATCHED), 1)
             <= round(max(gains["Lookahead", 1000]), 1),
         ),
@@ -469,15 +470,15 @@ def sentences() -> list[Said]:
             all(min(at[name][i] for name in METHODS) > 50 * MATCHED[i] for i in (0, 1)),
         ),
         Said(
-            "**Momentum**, its rate scaled by 1 − μ, is less than 1 % below SGD at each of these "
-            f"floors for n = 1000, and {gains['momentum', 10][1]:.1f} % for n = 10 at that of "
-            "SGD's lowest loss, where it is lower than Lookahead.",
+            "**Momentum**, its rate scaled by $1 - \\mu$, is less than 1 % below SGD at each of "
+            f"these floors for $n = 1000$, and {gains['momentum', 10][1]:.1f} % for $n = 10$ at "
+            "that of SGD's lowest loss, where it is lower than Lookahead.",
             max(*momentum_at, *gains["momentum", 1000]) < 1
             and gains["momentum", 10][1] > gains["Lookahead", 10][1],
         ),
         Said(
-            f"At n = 10 the best μ, {mu:.3f}, does that to a curvature near the lowest of the ten, "
-            "0.1.",
+            f"At $n = 10$ the best $\\mu$, {mu:.3f}, does that to a curvature near the lowest of "
+            "the ten, 0.1.",
             abs(critical - 0.1) < 0.025,
         ),
         Said(
@@ -486,8 +487,8 @@ def sentences() -> list[Said]:
             not any(p.edge for p in inner) and all(p.edge for p in tails),
         ),
         Said(
-            "From top to bottom the rows fall, for n = 100 and n = 1000. For n = 10 they fall too, "
-            f"but for momentum, which is below Lookahead with k = {K}.",
+            "From top to bottom the rows fall, for $n = 100$ and $n = 1000$. For $n = 10$ they "
+            f"fall too, but for momentum, which is below Lookahead with $k = {K}$.",
             all(falls(order[n]) for n in (100, 1000))
             and not falls(order[10]) and falls(swapped),
         ),
@@ -530,7 +531,7 @@ def draw() -> None:
         of_name = [(p.floor, mean, error) for at, p, mean, error in dots() if at == name]
         shown[name] = tuple(np.array(x) for x in zip(*of_name, strict=True))  # type: ignore[assignment]
     with mpl.rc_context({**plots.STYLE, "font.size": 12}):
-        figure = Figure(figsize=(13, 5.6), layout="constrained")
+        figure = Figure(figsize=(11, 5), layout="constrained")
         left, right = figure.subplots(1, 2)
         plots.expected_losses(lines, left, faint=faint, dots=shown)
         left.set(title="Noisy quadratic, n = 1000", ylabel=f"expected loss after {STEPS:,} steps")
@@ -547,7 +548,7 @@ def draw() -> None:
         right.set_title("The same, relative to SGD at the same floor")
         figure.savefig(FIGURES / "noise-floor.png", dpi=130)
 
-        figure = Figure(figsize=(15, 4.8), layout="constrained")
+        figure = Figure(figsize=(12, 4.4), layout="constrained")
         left, middle, right = figure.subplots(1, 3)
         plots.variance_ratio(left, k=K)
         look, of, found = teeth()
@@ -566,37 +567,23 @@ BLOCKS: dict[str, Callable[[], str]] = {
 }
 
 
-def block(name: str) -> re.Pattern[str]:
-    """Return the pattern of a measured block of the page."""
-    return re.compile(rf"(<!-- measured: {name} -->\n).*?(<!-- end -->)", re.DOTALL)
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Measure and write, or check."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="compare, and write nothing")
-    args = parser.parse_args()
-    page, differ = PAGE.read_text(), []
+    asked = parser(__doc__, check="measure and compare, write nothing").parse_args(arguments)
+    found = {}
     for name, measured in BLOCKS.items():
         print(f"measuring {name}", file=sys.stderr)
-        found = measured()
-        new, count = block(name).subn(lambda m, found=found: m[1] + found + "\n" + m[2], page)
-        assert count == 1, f"the page needs one block {name}"
-        if new != page:
-            differ.append(name)
-        page = new
+        found[name] = measured()
+    page = filled(PAGE.read_text("utf-8"), found)
     print("reading the sentences", file=sys.stderr)
     complaints = wrong(page, sentences())
     if complaints:
         print(*complaints, sep="\n", file=sys.stderr)
         return 1
-    if args.check:
-        for name in differ:
-            print(f"{PAGE.name}: {name} is not what is measured now", file=sys.stderr)
-        return int(bool(differ))
-    PAGE.write_text(page)
-    draw()
-    return 0
+    status = published(PAGE, page, check=asked.check, make="python docs/noise.py")
+    if not asked.check:
+        draw()
+    return status
 
 
 if __name__ == "__main__":

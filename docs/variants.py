@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+from generated import parser, published, table
 
 from paratrooper_ref.variants import FAULTS, SCHEDULE_VARIANTS, VARIANTS, Fault, Variant
 from paratrooper_ref.variants.variant import normal
@@ -132,22 +134,14 @@ def code(line: str) -> str:
     return "<br>".join(f"`{part}`" for part in lines) or "(left out)"
 
 
-def table(head: tuple[str, ...], body: list[tuple[str, ...]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *body]
-    escaped = [[cell.replace("|", "\\|") for cell in line] for line in lines]
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped) + "\n"
-
-
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Write the page, or compare it; say what the audit lacks."""
+    asked = parser(__doc__).parse_args(arguments)
     wrong = list(defects())
     for defect in wrong:
         print(defect, file=sys.stderr)
-    if "--check" in sys.argv:
-        return int(bool(wrong) or PAGE.read_text() != page())
-    PAGE.write_text(page())
-    return int(bool(wrong))
+    status = published(PAGE, page(), check=asked.check, make="python docs/variants.py")
+    return int(bool(wrong)) or status
 
 
 if __name__ == "__main__":

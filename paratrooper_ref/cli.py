@@ -36,6 +36,7 @@ from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS, Optimizer, build
 from paratrooper_ref.optimizers.hyper import nearest
+from paratrooper_ref.plots.scalars import LONGEST
 from paratrooper_ref.progress import Bar
 from paratrooper_ref.schedules import SCHEDULES, Schedule, build_schedule
 from paratrooper_ref.trajectory import Trajectory, check_run, load
@@ -52,7 +53,6 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNHEARD: Final = 141  # what a shell says of a process that a closed pipe has ended
 PICTURES: Final = ("basins", "curves", "losses", "margins", "paths", "trust")
-LONGEST: Final = 100_000  # steps that 'plot' takes itself: beyond, it would be minutes
 MANY: Final = 0.1  # of the starts of basins: so many that it should be said
 REPORT: Final = "paratrooper-ref conformance report"
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")

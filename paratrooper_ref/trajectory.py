@@ -553,3 +553,6 @@ def check_run(
 def _span(t: Array) -> str:
     shown = [int(x) for x in t[:3]]
     return ", ".join(map(str, shown)) + (f", ..., {int(t[-1])}" if t.size > 3 else "")
+
+
+__all__ = ["Trajectory", "load", "run"]

@@ -1,6 +1,7 @@
 """The claims are decided by a rule that is right where the answer is known."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from scipy import stats
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref import plots
-from paratrooper_ref.claims import CLAIMS, SETTINGS, decide, interval
-from paratrooper_ref.claims.arms import ARMS, DECAY
-from paratrooper_ref.claims.cells import Cell, Curves, measured, scaled
-from paratrooper_ref.claims.interval import student
-from paratrooper_ref.claims.measure import around_cuts, best, compared, measure, untrained
-from paratrooper_ref.claims.statistics import Change, End, Noise, Window
+from paratrooper_ref.claims import CLAIMS, SETTINGS, decide, floors, skips
+from paratrooper_ref.claims.altered import scaled, stacked
+from paratrooper_ref.claims.arms import DECAY, arms
+from paratrooper_ref.claims.cells import Cell, Curves, measured
+from paratrooper_ref.claims.measure import measure
+from paratrooper_ref.claims.pictured import around_cuts
+from paratrooper_ref.claims.rows import best, compared, rows, untrained
+from paratrooper_ref.claims.statistics import Change, End, Noise, Statistic, Window
 from paratrooper_ref.claims.table import Comparison
 from paratrooper_ref.claims.words import report
 from paratrooper_ref.cli import main
+from paratrooper_ref.intervals import interval, student
 from problems import _random
 
 mpl.use("Agg")
@@ -82,14 +86,15 @@ def test_the_verdict_is_decided_by_the_interval_and_the_margin() -> None:
     assert decide(np.zeros(3)).word == "undecided"
 
 
-def test_seeds_without_a_number_are_left_out_and_half_of_them_leave_it_undecided() -> None:
+def test_seeds_without_a_number_are_left_out_and_half_of_them_leave_it_unmeasured() -> None:
     """Three of four decide; two of four do not, nor does one."""
     x = np.array([-1.0, -1.1, -0.9, np.nan])
 
     three = decide(x)
     assert (three.word, three.difference) == ("holds", interval(x[:3]))
-    assert decide(np.array([-1.0, -1.1, np.nan, np.nan])).word == "undecided"
-    assert decide(np.array([-1.0, np.nan])).difference is None
+    assert decide(np.array([-1.0, -1.1, np.nan, np.nan])).word == "unmeasured"
+    assert decide(np.array([-1.0, np.nan])) == decide(np.full(2, np.nan))
+    assert decide(np.array([-1.0, np.nan])).word == "unmeasured"
 
 
 def test_a_constant_factor_between_paired_runs_is_found_through_common_noise() -> None:
@@ -139,7 +144,19 @@ def test_noise_is_the_standard_deviation_of_a_loss_whatever_its_trend() -> None:
 
     np.testing.assert_allclose(10**noise, 1e-3, rtol=0.2)  # 200 jumps: 6 % is one deviation
     still = Noise()(Curves(decades=np.ones((101, 1))))
-    np.testing.assert_array_equal(still, [1.0])  # never below its start: not quiet
+    np.testing.assert_array_equal(still, [np.nan])  # never below its start: neither loud nor quiet
+
+
+def test_relative_noise_is_the_same_for_runs_that_differ_by_a_factor() -> None:
+    """And noise itself is larger by that factor."""
+    low = np.concatenate([np.full((1, 4), 9.0), 0.01 * normals(7, 200, 4)])
+    high = low + np.log10(50)
+
+    noise, relative = Noise(), Noise(relative=True)
+    of_low, of_high = Curves(decades=low), Curves(decades=high)
+    np.testing.assert_allclose(relative(of_low), relative(of_high), rtol=1e-12)
+    np.testing.assert_allclose(noise(of_high) - noise(of_low), np.log10(50), rtol=1e-12)
+    np.testing.assert_allclose(10 ** relative(of_low), 0.01, rtol=0.5)  # of 19 jumps
 
 
 def test_the_change_at_a_cut_is_after_less_before() -> None:
@@ -155,12 +172,44 @@ def test_the_change_at_a_cut_is_after_less_before() -> None:
     np.testing.assert_allclose(around[10:, 0], -0.35)
 
 
-def test_the_best_rate_has_the_lowest_median_end() -> None:
+def test_the_best_rate_has_the_lowest_median_of_the_number_judged() -> None:
     """One seed in three that is far lower does not make a rate the best."""
     lucky = Curves(decades=np.tile([-9.0, 1.0, 1.0], (101, 1)))
     steady = Curves(decades=np.tile([0.0, 0.0, 0.0], (101, 1)))
 
-    assert best([(0.1, lucky), (0.3, steady)])[0] == 0.3
+    assert best([(0.1, lucky), (0.3, steady)], End())[0] == 0.3
+
+
+def test_a_start_chooses_by_the_start_and_noise_by_the_end() -> None:
+    """One rate starts lower, the other ends lower; each side of a comparison has its own number."""
+    fast = Curves(decades=np.concatenate([[[9.0] * 10], np.full((100, 10), 1.0)]))
+    slow = Curves(decades=np.linspace(9, 0, 101)[:, None] * np.ones(10))
+    table = {"a": [(0.1, slow), (0.3, fast)]}
+
+    def chosen(by: Statistic, against_by: Statistic | None = None) -> list[float]:
+        both = Comparison(says="", of="a", against="a", by=by, against_by=against_by)
+        found: list[float] = rows(both, "regression", table)[-1]["rates"]
+        return found
+
+    assert chosen(Window(1, 25)) == [0.3, 0.3]
+    assert chosen(End()) == chosen(Noise()) == chosen(Change()) == [0.1, 0.1]
+    assert chosen(Window(25, 25), Window(100, 100)) == [0.3, 0.1]
+
+
+def test_a_best_rate_at_the_edge_of_those_tried_is_marked() -> None:
+    """The lowest of three, and one in the middle."""
+    low, high = (Curves(decades=np.full((101, 10), x)) for x in (0.0, 1.0))
+    table = {
+        "a": [(0.1, low), (0.3, high), (1.0, high)], "b": [(0.1, high), (0.3, low), (1.0, high)]
+    }
+
+    *equal, at_best = rows(
+        Comparison(says="", of="a", against="b", by=End()), "regression", table
+    )
+
+    assert (at_best["rates"], at_best["edges"]) == ([0.1, 0.3], [True, False])
+    assert [row["at"] for row in equal] == [0.1, 0.3, 1.0]
+    assert not any(row["edges"] for row in equal)
 
 
 @pytest.mark.parametrize(
@@ -216,6 +265,30 @@ def test_each_seed_has_a_start_of_its_own() -> None:
         np.testing.assert_array_equal(x, net[layer])
 
 
+def test_each_seed_has_data_of_its_own_where_they_are_made() -> None:
+    """The same optimizer from the same point sees other gradients, but for the diabetes study."""
+    for name, setting in SETTINGS.items():
+        one, two = setting.make(1), setting.make(2)
+        point = setting.start(1)
+        layer = next(iter(point))
+        assert (one.loss(point) == two.loss(point)) == (name == "diabetes")
+        both = setting.make([1, 2])
+        twice = {key: np.stack([x, x]) for key, x in point.items()}
+        np.testing.assert_array_equal(both.loss(twice), [one.loss(point), two.loss(point)])
+        for t in (0, 1, 7):
+            np.testing.assert_array_equal(
+                both.grad(twice, t)[layer],
+                [one.grad(point, t)[layer], two.grad(point, t)[layer]],
+            )
+
+
+def test_problems_of_other_layers_or_minima_are_not_stacked() -> None:
+    """A row would have another shape, or its excess another zero."""
+    for other in (problems.linear_regression(n=50, d=5), problems.linear_regression(noise=2)):
+        with pytest.raises(ValueError, match="stacked needs problems of the same layers and"):
+            stacked([problems.linear_regression(), other])
+
+
 def test_raised_targets_move_the_minimum_to_an_intercept_of_22_and_a_half() -> None:
     """Loss and gradients at the raised intercept are those of the regression at its own."""
     far, near = SETTINGS["prices"].make(4), SETTINGS["regression"].make(4)
@@ -266,11 +339,30 @@ def test_each_claim_is_of_arms_and_settings_that_there_are() -> None:
     """Numbers 1 to 8, each measured here or said to be elsewhere."""
     assert {claim.number for claim in CLAIMS.values()} == set(range(1, 9))
     for claim in CLAIMS.values():
-        assert {*claim.arms} <= {*ARMS}
+        assert {*claim.arms} <= {*arms()}
         assert {*claim.settings} <= {*SETTINGS}
-        assert bool(claim.comparisons) != bool(claim.elsewhere)
-    rates = {arm.optimizer.hyper().get("weight_decay", DECAY) for arm in ARMS.values()}
-    assert rates == {DECAY}
+        assert bool(claim.comparisons) == bool(claim.settings) != bool(claim.page)
+    labels = [claim.label for claim in CLAIMS.values()]
+    assert labels == ["1", "2", "3", "4", "5", "6", "7", "8a", "8b"]
+
+
+@pytest.mark.parametrize("decay", [DECAY, 0.0])
+def test_every_arm_has_the_decay_asked_for(decay: float) -> None:
+    """Of which Paratrooper has a second one, the L2 term, unless there is none at all."""
+    for arm in arms(decay).values():
+        hyper = arm.optimizer.hyper()
+        assert hyper["weight_decay"] == decay
+        assert hyper.get("l2", 0) in ((decay,) if arm.name.startswith("paratrooper") else (0,))
+
+
+def test_a_cell_without_decay_is_another_run() -> None:
+    """From the same start, by the same batches."""
+    one, none = (
+        measured(Cell("adamw", "regression", 0.1, 10, 4, decay)).decades for decay in (DECAY, 0.0)
+    )
+
+    np.testing.assert_array_equal(one[0], none[0])
+    assert (one[1:] != none[1:]).all()
 
 
 def test_with_lo_0_an_intercept_that_starts_below_0_never_gets_above_it() -> None:
@@ -305,18 +397,72 @@ def test_the_command_measures_and_writes(
     assert (status, said.err) == (0, "")
     assert report(found) in said.out
     names = sorted(p.name for p in (tmp_path / "x").iterdir())
-    assert names == ["claims.json", "lookahead.png", "plateau.png"]
+    assert names == ["claims.json", "lookahead.png", "noise.png", "plateau.png"]
     assert (tmp_path / "x" / "plateau.png").read_bytes().startswith(b"\x89PNG")
     lookahead, plateau, noise = found["claims"]
     assert [len(c["rows"]) for c in lookahead["comparisons"]] == [2, 2]
     assert any(row["seeds"] > 5 for row in plateau["comparisons"][0]["rows"])
-    assert (noise["elsewhere"], noise["comparisons"]) == ("docs/noise.md", [])
-    assert "measured elsewhere: docs/noise.md" in said.out
+    assert (noise["page"], len(noise["comparisons"][0]["rows"])) == ("docs/noise.md", 6)
+    assert "more of it: docs/noise.md" in said.out
+    assert "best (0.3* / 0.3*)" in said.out  # of one rate
     for claim in found["claims"]:
         for comparison in claim["comparisons"]:
             for row in comparison["rows"]:
-                assert row["verdict"] in ("holds", "fails", "undecided")
+                assert row["verdict"] in ("holds", "fails", "undecided", "unmeasured")
                 assert row["difference"] is None or row["low"] <= row["difference"] <= row["high"]
+
+
+def test_lookahead_is_below_sgd_by_what_the_page_of_the_noise_floor_found() -> None:
+    """Which searches for each floor's rate and alpha, where the claim joins the points of grids."""
+    text = (STORED.parent / "noise.md").read_text("utf-8").partition("measured: matched -->")[2]
+    page = {}
+    for line in text.partition("\n\n")[0].splitlines()[3:]:
+        floor, sgd, _, ahead, _ = (float(x) for x in line.strip("|").split("|"))
+        page[floor] = np.log10(ahead / sgd)
+    several, default = (
+        {row["at"]: row["difference"] for row in comparison["rows"]}
+        for comparison in floors.comparisons()
+    )
+
+    assert {*several} == {*page}
+    for floor, wanted in page.items():
+        # Its alpha is free, here one of six: never lower, and hardly higher.
+        assert wanted - 1e-4 < several[floor] < wanted + 1e-3
+        assert several[floor] <= default[floor]
+
+
+def test_a_pair_of_nets_is_that_of_the_page_of_landscapes() -> None:
+    """The same functions measure both; differences are those of the stored numbers."""
+    stored = json.loads((STORED.parent / "landscapes.json").read_text("utf-8"))["tanh"]
+    (wanted,) = [
+        row for row in stored if (row["depth"], row["seed"], row["matched"]) == (2, 3, "pair")
+    ]
+
+    found = skips.of_pair((2, 3))
+
+    for variant in ("plain", *skips.BY):
+        for metric in skips.METRICS:
+            assert found[variant][metric] == pytest.approx(wanted[variant][metric], abs=0.05)
+    first = skips.comparisons([found, found])[0]
+    difference = found["skip by W"]["star"] - found["plain"]["star"]
+    assert first["rows"][0]["difference"] == pytest.approx(difference, rel=1e-5)
+
+
+def test_without_scipy_the_claim_about_skips_is_left_out_or_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is left out of all, and asked for by name it says what to install."""
+    from paratrooper_ref.claims import commands
+
+    monkeypatch.setattr(commands, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
+
+    assert main(["claims", "--list"]) == 0
+    said = capsys.readouterr()
+    assert "landscapes" not in said.out
+    assert said.err == "the claim landscapes is left out, since it needs SciPy\n"
+    assert main(["claims", "landscapes"]) == 2
+    assert "pip install 'paratrooper-ref[test]'" in capsys.readouterr().err
 
 
 def test_the_numbers_do_not_depend_on_the_number_of_processes() -> None:
@@ -364,7 +510,10 @@ def test_quick_measures_every_claim(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["1", "--rates", "nan"], "different learning rates > 0, got rates=[nan]"),
         (["1", "--rates", "0.1", "0.1"], "different learning rates"),
         (["1", "--seeds", "9"], "at least 10 seeds, for intervals worth their name, got seeds=9"),
-        (["speed", "--epochs", "100"], "the claim speed needs at least 120 epochs"),
+        (["speed", "--epochs", "100"], "the claim speed is about the first 120 epochs or more"),
+        (["1", "--epochs", "9"], "the claim lookahead is about the first 10 epochs or more"),
+        (["1", "--jobs", "0"], "at least one process, got jobs=0"),
+        (["1", "--decay", "-1"], "a weight decay >= 0, got decay=-1.0"),
         (["5", "--problem", "tanh-net"], "the claim plateau needs a problem among regression"),
         (["1", "--problem", "boston"], "the claim lookahead needs a problem among"),
         (["1", "--problem", "diabetes", "--problem", "boston"], "problems among regression,"),
@@ -397,7 +546,7 @@ def test_the_claims_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 
     lines = capsys.readouterr().out.splitlines()
     assert not any(line.startswith("5 ") for line in lines[-len(CLAIMS) + 2 :])
-    assert lines[6] == "7  landscapes   Skip connections make the surface more convex."
+    assert lines[6] == "7   landscapes   Skip connections make the surface more convex."
 
 
 def test_figures_draw_the_numbers_on_the_axes_they_are_given() -> None:

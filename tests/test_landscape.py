@@ -21,7 +21,7 @@ from paratrooper_ref.landscape import (
     walk_shares,
 )
 from paratrooper_ref.landscape import points as landscape_points
-from problems import Problem
+from problems import Problem, _random
 from problems._arithmetic import contract
 
 from .helpers import assert_same_bits
@@ -303,6 +303,64 @@ def test_a_convex_loss_violates_nothing_and_a_concave_one_everything() -> None:
         assert (found.negative_mass == share).all()
         assert (found.slice_curvature, found.midpoint, found.star) == (share, share, share)
         assert found.indefinite == 0
+
+
+def test_a_grid_that_misses_every_wave_says_how_fast_curvature_would_have_to_change() -> None:
+    """Rastrigin's curves up at integers, by 2 + 40 pi^2, and down between, by 40 pi^2 - 2."""
+    waves, center = problems.rastrigin(n=1), {"x": np.zeros(1)}
+
+    coarse = convexity(cut(waves, center, basis(1, 0), radius=2.0, points=5), chords=50)
+    fine = convexity(cut(waves, center, basis(1, 0), radius=2.0, points=41), chords=50)
+
+    assert coarse.slice_curvature == 0 < coarse.midpoint
+    assert coarse.reach == 0.5
+    assert coarse.lowest_within == pytest.approx(2 + 40 * np.pi**2)
+    assert coarse.unseen == pytest.approx(4 + 80 * np.pi**2)
+    assert coarse.unseen < 80 * np.pi**3  # the third derivative: it is not excluded, and happens
+    assert "down at no grid point, and between them (up to 0.5 from one) only if" in str(coarse)
+    assert fine.slice_curvature > 0 == fine.unseen
+    assert fine.lowest_within == pytest.approx(2 - 40 * np.pi**2)
+    assert str(fine).startswith(f"curves down at {fine.slice_curvature:.3g} of the grid points; ")
+
+
+@pytest.mark.parametrize("change", [0.99, 1.01])
+def test_curvature_that_changes_more_slowly_than_that_is_not_missed(change: float) -> None:
+    """It is the least that can be: 2 at even numbers, falling from there in straight lines to odd.
+
+    Along a direction of norm 3, in steps of 2 / 3.
+    """
+    def bent(x: Any) -> Any:
+        away = np.abs(x - 2 * np.round(x / 2))
+        return 2 - 2 * change * away
+
+    tent = Problem(
+        name="tent", layers={"x": (1,)}, source="ours", teaches="what a grid does not see",
+        value=lambda p: np.sum(p["x"] ** 2, axis=1), slope=lambda p: {"x": 2 * p["x"]},
+        curvature=lambda p: bent(p["x"]).reshape(1, 1), starts=({"x": np.ones(1)},),
+    )
+    direction = {"x": np.array([3.0])}
+
+    coarse = convexity(cut(tent, {"x": np.zeros(1)}, direction, radius=2.0, points=7), chords=9)
+    fine = convexity(cut(tent, {"x": np.zeros(1)}, direction, radius=2.0, points=85), chords=9)
+
+    assert coarse.slice_curvature == 0
+    assert coarse.unseen == pytest.approx(2)
+    assert (fine.slice_curvature > 0) == (2 * change > coarse.unseen)
+
+
+def test_no_point_is_farther_from_the_grid_than_its_reach() -> None:
+    """Of a plane along oblique directions of other lengths; half a diagonal where they are not."""
+    oblique = [{"x": np.array([2.0, 0.5, 0.0])}, {"x": np.array([1.0, 0.0, 3.0])}]
+    upright = basis(3, 0, 2)
+    draws = _random.uniforms(1, 0, 0, 5000).reshape(-1, 2)
+    for directions, shape, least in ((oblique, (4, 7), 0.8), (upright, (4, 9), 0.97)):
+        plane = cut(bowl(1.0, 1.0, 1.0), {"x": np.zeros(3)}, directions, points=shape)
+        reach = convexity(plane, chords=1).reach
+        grid = plane.at(plane.grid.reshape(-1, 2))["x"]
+        points = plane.at(2 * draws - 1)["x"]
+        nearest = np.linalg.norm(points[:, None] - grid, axis=-1).min(axis=1)
+        assert least * reach < nearest.max() <= reach
+    assert reach == pytest.approx(np.hypot(2 / 3, 2 / 8) / 2)
 
 
 def test_what_rounding_explains_is_no_violation() -> None:

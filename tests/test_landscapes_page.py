@@ -79,14 +79,19 @@ def bullets(head: str) -> dict[str, str]:
     return {m[1]: m[2] for m in (re.fullmatch(r"- \*\*(.*)\*\*: (.*)", x) for x in lines) if m}
 
 
-def test_the_page_is_what_the_command_writes() -> None:
-    """Nobody has edited it by hand."""
+def page_module() -> Any:
+    """Return docs/landscapes.py, which writes the page."""
     spec = importlib.util.spec_from_file_location("landscapes_page", DOCS / "landscapes.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    assert module.page(DATA) == PAGE
+    return module
+
+
+def test_the_page_is_what_the_command_writes() -> None:
+    """Nobody has edited it by hand."""
+    assert page_module().page(DATA) == PAGE
 
 
 @pytest.mark.parametrize(("head", "metric"), METRICS.items())
@@ -154,3 +159,41 @@ def test_the_summary_says_of_each_normalisation_how_it_goes_with_depth() -> None
     for head, sentence in bullets("At the loss of each pair").items():
         claim = sentence.partition("over depth: ")[2].rstrip(".")
         assert said(claim, words) == {n: sign(slopes(METRICS[head], v)) for n, v in NAMES.items()}
+
+
+def test_the_page_opens_with_what_was_found() -> None:
+    """Which measures are less in every normalisation at every depth, and which of them grow."""
+    lead = " ".join(PAGE.partition("\n## ")[0].split())
+    (found,) = re.findall(r"by (\w+) of (\w+) measures \((.*?)\), and by (.*?) the more so", lead)
+    (rest,) = re.findall(r"; what ([^;]*) say hangs on depth and scale", lead)
+    number, whole, less, grows = found
+    counts = ["none", "one", "two", "three", "four", "five"]
+    signs = {
+        head.lower(): {sign(gaps(metric, v, d)) for v in NAMES.values() for d in DEPTHS}
+        for head, metric in METRICS.items()
+    }
+
+    assert (counts.index(number), counts.index(whole)) == (len(names(less)), len(METRICS))
+    assert names(less) == [head for head, found in signs.items() if found == {1}]
+    assert names(rest) == [head for head, found in signs.items() if len(found) > 1]
+    assert names(grows) == [
+        head.lower() for head, metric in METRICS.items()
+        if head.lower() in names(less)
+        and {sign(slopes(metric, v)) for v in NAMES.values()} == {1}
+    ]
+
+
+def names(said: str) -> list[str]:
+    """Return what is listed."""
+    return re.split(", | and ", said)
+
+
+def test_the_head_fails_where_it_is_not_so() -> None:
+    """With a net of linear layers that is not moved only, or of a measure without a verdict."""
+    for spoil in ("apart", "top"):
+        found = json.loads(json.dumps(DATA))
+        for row in found["null"]:
+            if spoil == "apart" or row["variant"] == "skip, by W":
+                row[spoil] = 100.0 * row.get(spoil, 1.0)
+        with pytest.raises(AssertionError):
+            page_module().finding(found)

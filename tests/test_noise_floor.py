@@ -1,9 +1,9 @@
 """The exact recursions are the optimizers' own, and the closed forms are their fixed points."""
 
-import importlib.util
-import sys
+import re
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from importlib import import_module
 from itertools import combinations, product
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +21,8 @@ import problems
 from paratrooper_ref import noise_floor as nf
 from paratrooper_ref import plots
 from paratrooper_ref.noise_floor import EMA, Average, Modes, Tail, after, steady
+
+from .vision import apart
 
 mpl.use("Agg")
 
@@ -317,6 +319,28 @@ def test_what_does_not_settle_is_infinite() -> None:
     assert steady(pr.Lookahead(inner=pr.SGD(), alpha=0.0), MODES).excess() == np.inf
 
 
+def test_a_square_that_overflows_is_infinite_without_a_word() -> None:
+    """Where the mean is finite and its square is not, as anywhere else."""
+    moments = after(pr.SGD(lr=30.0), MODES, 120)
+
+    assert np.isfinite(moments.mean).all()
+    assert moments.excess() == np.inf
+    assert moments.spread() == np.inf
+
+
+def test_each_file_stands_on_those_that_the_head_names_before_it() -> None:
+    """So imports go one way, and a reader can begin at the top."""
+    assert nf.__file__ is not None
+    head = re.findall(r"^    (\w+) {2,}\w", nf.__doc__ or "", re.MULTILINE)
+    folder = Path(nf.__file__).parent
+
+    assert sorted(head) == sorted(path.stem for path in folder.glob("[a-z]*.py"))
+    for i, name in enumerate(head):
+        text = (folder / f"{name}.py").read_text("utf-8")
+        used = re.findall(r"from paratrooper_ref\.noise_floor\.([a-z]\w*) import", text)
+        assert set(used) <= set(head[:i]), name
+
+
 # ------------------------------------------------------------------- expected loss against floor
 
 
@@ -362,17 +386,9 @@ def test_an_envelope_is_the_lowest_curve_where_there_is_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[ModuleType]:
+def page() -> ModuleType:
     """Return docs/noise.py, which writes the page of that name."""
-    path = Path(__file__).parents[1] / "docs" / "noise.py"
-    spec = importlib.util.spec_from_file_location("noise_page", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["noise_page"] = module  # where its dataclasses look for their annotations
-    spec.loader.exec_module(module)
-    yield module
-    sys.modules.pop("noise_page", None)
+    return import_module("noise")
 
 
 def test_the_lowest_loss_of_the_page_is_below_all_of_a_wider_and_denser_grid(
@@ -495,33 +511,8 @@ def test_dots_and_faint_curves_are_drawn_where_they_are_given() -> None:
     assert_allclose(np.ptp(ends[:, 1]), 0.2 / one.losses[1])
 
 
-MACHADO = {  # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-}
-
-
-def seen(color: str, matrix: Any) -> Any:
-    """Return the L*a*b* (D65) of a colour as it is seen."""
-    rgb = np.array(mpl.colors.to_rgb(color))
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
-    xyz = to_xyz @ np.clip(matrix @ linear, 0, 1) / [0.9505, 1, 1.089]
-    f = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
-    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
-
-
-@pytest.mark.parametrize("matrix", MACHADO.values(), ids=MACHADO)
-def test_methods_of_like_colours_have_other_dashes(matrix: Any) -> None:
-    """Also where red and green are not told apart; ΔE of at least 20 if only the colour differs."""
+def test_methods_of_like_colours_have_other_dashes() -> None:
+    """Whatever kind of cone is missing; a distance of at least 20 if only the colour differs."""
     line = (np.array([0.1, 1.0]), np.array([2.0, 1.0]))
     names = ("SGD", "momentum", "Lookahead", "EMA")
 
@@ -529,9 +520,60 @@ def test_methods_of_like_colours_have_other_dashes(matrix: Any) -> None:
 
     assert tuple(each.get_label() for each in drawn) == names
     for one, two in combinations(drawn, 2):
-        apart = np.linalg.norm(seen(one.get_color(), matrix) - seen(two.get_color(), matrix))
+        far = apart(one.get_color(), two.get_color())
         dashes = {repr(vars(each)["_unscaled_dash_pattern"]) for each in (one, two)}
-        assert apart >= 20 or len(dashes) == 2, (one.get_label(), two.get_label(), apart)
+        assert far >= 20 or len(dashes) == 2, (one.get_label(), two.get_label(), far)
+
+
+# -------------------------------------------------------------------------- formulas of the page
+
+GROUP = r"\{([^{}]*)\}"
+
+
+def evaluated(tex: str, names: dict[str, float]) -> float:
+    """Return the value of a formula in TeX, where a product is one thing beside another."""
+    tex = re.sub(r"V_\{\\text\{(\w+)\}\}", r" \1 ", tex)
+    tex = re.sub(r"\\left|\\right|\\[,;]", " ", tex)
+    before = ""
+    while tex != before:  # from the innermost braces outwards
+        before = tex
+        tex = re.sub(rf"\^{GROUP}", r"^(\1)", tex)
+        tex = re.sub(rf"\\frac\s*{GROUP}\s*{GROUP}", r"((\1)/(\2))", tex)
+    words = re.findall(r"\\?[A-Za-z]+|\d+|[-+/()^]", tex)
+    assert "".join(words) == re.sub(r"\s", "", tex), tex
+    code = ""
+    for last, word in zip(["+", *words], words, strict=False):
+        beside = last not in "+-/(^" and word not in "+-/)^"
+        code += ("*" if beside else "") + word.lstrip("\\").replace("^", "**")
+    return float(eval(code, {}, names))
+
+
+def test_the_formulas_of_the_page_are_those_of_the_package() -> None:
+    """As they stand, in TeX: the closed forms, the weights in mid-cycle, and the largest rate."""
+    page = (Path(__file__).parents[1] / "docs" / "noise.md").read_text("utf-8")
+    shown = re.findall(r"\$\$\n(?:V_\{\\text\{(\w+)\}\} =|\\gamma <)((?:.|\n)*?) [.,]\n\$\$", page)
+    formulas = {name or "largest": tex for name, tex in shown}
+    a, q, lr, k, j, m = 0.7, 1.3, 0.9, 5, 3, 4
+    names = {"a": a, "q": q, "gamma": lr, "k": k, "j": j, "m": m, "r": 1 - lr * a, "L": a}
+    names |= {"alpha": 0.4, "mu": 0.6, "d": 0.8}
+
+    for name in ("SGD", "slow"):
+        names[name] = evaluated(formulas[name], names)
+    found = {name: evaluated(tex, names) for name, tex in formulas.items()}
+
+    look = pr.Lookahead(inner=pr.SGD(lr=lr), k=k, alpha=0.4)
+    wanted = {
+        "SGD": nf.sgd_variance(a, q, lr),
+        "momentum": nf.momentum_variance(a, q, lr, 0.6),
+        "slow": nf.lookahead_variance(a, q, lr, k=k, alpha=0.4),
+        "fast": steady(look, Modes(curvature=[a], noise=q), phase=j).of("theta")[1][0],
+        "EMA": nf.ema_variance(a, q, lr, 0.8),
+        "tail": nf.tail_variance(a, q, lr, m),
+        "largest": nf.largest_rate(a, k=k, alpha=0.4),
+    }
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        assert_allclose(found[name], value, rtol=1e-12, err_msg=name)
 
 
 # --------------------------------------------------------------------------------------- refusals

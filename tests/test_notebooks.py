@@ -15,6 +15,7 @@ import pytest
 FOLDER = Path(__file__).parent.parent / "docs" / "notebooks"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 OURS = ("paratrooper_ref", "problems")
+WIDEST = 9.6  # inches; letters of 10.5 points are then 11 pixels high on the site's 46 em
 Notebook = dict[str, Any]
 Cell = dict[str, Any]
 
@@ -63,8 +64,8 @@ def form(notebook: Notebook) -> Iterator[str]:
     if None in identities or len(set(identities)) < len(identities):
         yield "cells without an id of their own"
     for cell in notebook["cells"]:
-        if set(cell["metadata"]) - {"tags"}:
-            yield f"metadata besides tags: {cell['metadata']}"
+        if set(cell["metadata"]) - {"tags", "mystnb"}:
+            yield f"metadata besides tags and mystnb: {cell['metadata']}"
         if cell["cell_type"] == "code" and cell["outputs"]:
             yield "outputs"
         if cell["cell_type"] == "code" and cell["execution_count"] is not None:
@@ -88,6 +89,21 @@ def plan(notebook: Notebook) -> Iterator[str]:
         yield "no exercises with hidden answers"
     if not all(asserts([cell]) for cell in answers):
         yield "an answer that asserts nothing"
+
+
+def figures(notebook: Notebook) -> Iterator[str]:
+    """Complain of figures that are not described in words, or too wide for their letters."""
+    for cell in notebook["cells"]:
+        drawn = len(re.findall(r"plt\.subplot", source(cell))) if cell["cell_type"] == "code" else 0
+        given = cell["metadata"].get("mystnb", {})
+        alt = given.get("image", {}).get("alt", "")
+        if given not in ({}, {"image": {"alt": alt}}):
+            yield f"more for mystnb than a figure's alt: {given}"
+        if bool(drawn) != bool(alt) or drawn > 1:
+            yield f"{drawn} figures in a cell with the words {alt!r}"
+        widths = re.findall(r"figsize=\(([\d.]+),", source(cell))
+        if any(float(width) > WIDEST for width in widths):
+            yield f"a figure wider than {WIDEST} inches, on which letters are small: {widths}"
 
 
 def code(notebook: Notebook) -> Iterator[str]:
@@ -118,7 +134,9 @@ def code(notebook: Notebook) -> Iterator[str]:
 def complaints(notebook: Notebook) -> list[str]:
     """Return all that is wrong with a notebook."""
     wrong_code = list(code(notebook))
-    return [*form(notebook), *wrong_code, *([] if wrong_code else plan(notebook))]
+    return [
+        *form(notebook), *wrong_code, *([] if wrong_code else [*plan(notebook), *figures(notebook)])
+    ]
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: path.stem)
@@ -169,7 +187,7 @@ def with_a_section_that_claims_nothing(notebook: Notebook) -> None:
     """Take the assertions out of the first section."""
     for cell in sections(notebook)[0][1]:
         if cell["cell_type"] == "code":
-            cell["source"] = ["pass"]
+            cell["source"], cell["metadata"] = ["pass"], {}
 
 
 def with_nothing_to_break(notebook: Notebook) -> None:
@@ -193,6 +211,28 @@ def with_two_goals(notebook: Notebook) -> None:
     notebook["cells"][0]["source"] = "# Title\n\n- one\n- two\n"
 
 
+def first_figure(notebook: Notebook) -> Cell:
+    """Return the first cell that draws."""
+    return next(cell for cell in code_cells(notebook) if "plt.subplots" in source(cell))
+
+
+def with_a_mute_figure(notebook: Notebook) -> None:
+    """Leave out what a figure shows."""
+    first_figure(notebook)["metadata"] = {}
+
+
+def with_two_figures(notebook: Notebook) -> None:
+    """Draw another figure in a cell whose words are of one."""
+    cell = first_figure(notebook)
+    cell["source"] = source(cell) + "\nplt.subplots()"
+
+
+def with_small_letters(notebook: Notebook) -> None:
+    """Draw a figure that is wider than the page."""
+    cell = first_figure(notebook)
+    cell["source"] = re.sub(r"figsize=\([\d.]+", "figsize=(14", source(cell))
+
+
 def with_code(text: str) -> Callable[[Notebook], None]:
     """Write something else in a code cell."""
 
@@ -209,12 +249,15 @@ def with_code(text: str) -> Callable[[Notebook], None]:
         (with_count, "an execution count"),
         (with_twins, "cells without an id"),
         (with_another_kernel, "another kernel"),
-        (with_editor_metadata, "metadata besides tags"),
+        (with_editor_metadata, "metadata besides tags and mystnb"),
         (with_a_section_that_claims_nothing, "no assertion in the section"),
         (with_nothing_to_break, "not one heading"),
         (with_an_open_answer, "no exercises with hidden answers"),
         (with_a_section_without_cells, "no assertion in the section 'Another'"),
         (with_two_goals, "no title with a few lines"),
+        (with_a_mute_figure, "1 figures in a cell with the words ''"),
+        (with_two_figures, "2 figures in a cell"),
+        (with_small_letters, "a figure wider than 9.6 inches"),
         (with_code("from problems import _random"), "a private import"),
         (with_code("import paratrooper_ref.golden._x as x"), "a private import"),
         (with_code("net._vector(3)"), "a private name"),

@@ -19,9 +19,17 @@ from matplotlib.figure import Figure
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref import plots
+from paratrooper_ref.cli import main
+from paratrooper_ref.plots.basins import ELSEWHERE, LOST
 from paratrooper_ref.plots.planes import _height, has_plane
+from paratrooper_ref.plots.scalars import LONGEST
+from paratrooper_ref.plots.style import PALEST
+
+from .vision import VISIONS, apart, least_apart, seen
 
 mpl.use("Agg")
+
+PALED = np.linspace(0, PALEST, 5)
 
 
 @pytest.fixture(autouse=True)
@@ -113,50 +121,43 @@ def test_no_two_things_have_one_colour() -> None:
         assert len(set(palette)) == len(palette)
 
 
-# Machado, Oliveira and Fernandes (2009), of linear RGB, at full severity.
-VISION = {
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-}
-
-
-def seen(color: str, vision: str) -> Any:
-    """Return a colour of sRGB as CIE L*a*b* (D65), as it is seen without red or green."""
-    srgb = np.array(mpl.colors.to_rgb(color))
-    linear = np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
-    to_xyz = np.array([
-        [0.4124564, 0.3575761, 0.1804375],
-        [0.2126729, 0.7151522, 0.0721750],
-        [0.0193339, 0.1191920, 0.9503041],
-    ])
-    xyz = to_xyz @ np.clip(np.array(VISION[vision]) @ linear, 0, 1) / to_xyz.sum(axis=1)
-    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz * (29 / 6) ** 2 / 3 + 4 / 29)
-    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
-
-
-def test_simulated_vision_is_what_another_found() -> None:
-    """White is (100, 0, 0), grey has no hue; grey and pink are 8.5 and 17 apart, as in a review."""
-    for vision, apart in {"deuteranopia": 8.5, "protanopia": 17}.items():
+def test_simulated_vision_is_what_others_found() -> None:
+    """White is (100, 0, 0), grey has no hue; three distances are those of two reviews."""
+    for vision in VISIONS:
         np.testing.assert_allclose(seen("white", vision), [100, 0, 0], atol=0.01)
         assert np.abs(seen("#777777", vision)[1:]).max() < 0.01
-        found = np.linalg.norm(seen("#8c8c8c", vision) - seen("#cc79a7", vision))
-        assert found == pytest.approx(apart, abs=0.5)
+    for vision, one, other, far in (
+        ("deuteranopia", "#8c8c8c", "#cc79a7", 8.5), ("protanopia", "#8c8c8c", "#cc79a7", 17),
+        ("tritanopia", "#0072b2", "#009e73", 17),
+    ):
+        found = np.linalg.norm(seen(one, vision) - seen(other, vision))
+        assert found == pytest.approx(far, abs=0.5)
 
 
-@pytest.mark.parametrize("vision", VISION)
-def test_optimizers_of_close_colours_differ_in_their_dashes(vision: str) -> None:
-    """A distance below 20 is not enough between thin lines."""
-    for one, other in combinations(plots.LOOKS.values(), 2):
-        if np.linalg.norm(seen(one.color, vision) - seen(other.color, vision)) < 20:
-            assert one.dashes != other.dashes, (one.label, other.label)
+def test_optimizers_of_one_kind_of_line_are_told_apart_by_their_colours() -> None:
+    """By whatever eyes: any two are 20 apart, or have other dashes."""
+    close = [
+        (one.label, other.label)
+        for one, other in combinations(plots.LOOKS.values(), 2)
+        if one.dashes == other.dashes and apart(one.color, other.color) < 20
+    ]
+    assert close == []
+
+
+def test_categories_and_areas_are_as_far_apart_as_is_said() -> None:
+    """Areas also where both are paled, and from the grey and the dark of starts that are lost."""
+    assert least_apart(plots.CATEGORIES) > 24.5
+    shades = {
+        color: [np.array(mpl.colors.to_rgb(color)) * (1 - white) + white for white in PALED]
+        for color in plots.AREAS
+    }
+    least = min(
+        apart(one, other)
+        for a, b in combinations(plots.AREAS, 2) for one in shades[a] for other in shades[b]
+    )
+    assert least > 14
+    for color in (ELSEWHERE, LOST):
+        assert min(apart(color, one) for some in shades.values() for one in some) > 14
 
 
 def test_curves_pass_through_the_known_answers() -> None:
@@ -200,6 +201,17 @@ def test_curves_of_too_many_steps_are_refused() -> None:
     """In a moment, not after minutes."""
     with pytest.raises(ValueError, match="at most 100000, got steps=100000000"):
         plots.curves(steps=100_000_000)
+
+
+def test_the_command_refuses_the_steps_that_the_figure_refuses(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """There is one limit, which both name."""
+    with pytest.raises(ValueError, match=f"at most {LONGEST}, got steps={LONGEST + 1}"):
+        plots.scalar_curves(0.95, 0.999, LONGEST + 1)
+
+    assert main(["plot", "curves", "--steps", str(LONGEST + 1)]) == 2
+    assert f"from 1 to {LONGEST}, got --steps={LONGEST + 1}" in capsys.readouterr().err
 
 
 def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from generated import table  # docs/generated.py
 from inserted import inserting
-from variants import code, table  # docs/variants.py, which writes a page with such tables
+from variants import code  # docs/variants.py
 
 import paratrooper_ref as pr
 import problems

@@ -9,11 +9,12 @@ import inspect
 import re
 from collections.abc import Iterator
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, get_origin
 
 from docutils import nodes
 from docutils.statemachine import StringList
-from public_names import asked, missing
+from public_names import asked, assigned, missing
+from sphinx.pycode import ModuleAnalyzer
 from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 
@@ -44,7 +45,9 @@ class Api(SphinxDirective):
 def _documented(module: str, name: str) -> Iterator[str]:
     """Yield the lines of reStructuredText that document one name."""
     value = getattr(import_module(module), name)
-    if inspect.isclass(value):
+    if get_origin(value) is not None:
+        yield from _alias(module, name)
+    elif inspect.isclass(value):
         kind = "exception" if issubclass(value, BaseException) else "class"
         yield f".. auto{kind}:: {module}.{name}"
         yield "   :members:"
@@ -53,6 +56,22 @@ def _documented(module: str, name: str) -> Iterator[str]:
     else:
         yield f".. autodata:: {module}.{name}"
         yield "   :no-value:"
+    yield ""
+
+
+def _alias(module: str, name: str) -> Iterator[str]:
+    """Yield the lines that document a type such as ``dict[str, Any]``.
+
+    By what stands in the source: to autodoc it is the function that makes a dict.
+    """
+    home, value = assigned(module, name)
+    yield f".. py:data:: {name}"
+    yield f"   :module: {module}"
+    yield f"   :value: {value}"
+    yield ""
+    docs = ModuleAnalyzer.for_module(home).find_attr_docs()
+    for line in docs.get(("", name), []):
+        yield f"   {line}"
     yield ""
 
 

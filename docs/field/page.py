@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from generated import table
+
 HEAD: Final = """# Field report
 
 The optimizers of this family in public packages, held to the golden corpus on a CPU. Made by
@@ -71,12 +73,6 @@ def page(data: Mapping[str, Any]) -> str:
         parts.append("## Not measured yet\n")
         parts.append("\n".join(f"- {row['name']} ({row['package']})" for row in waiting) + "\n")
     return "\n".join([*parts, HOW])
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ("---",) * len(head), *rows]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines) + "\n"
 
 
 # --- what a row comes to ------------------------------------------------------------------------

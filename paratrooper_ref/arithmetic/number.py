@@ -21,3 +21,4 @@ class Number(Protocol):
 
 
 Names = dict[str, Any]
+"""The numbers of a step by the names that a rule has for them."""

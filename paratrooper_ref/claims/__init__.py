@@ -6,11 +6,11 @@ number of which arm is lower than which number of which other.  The rule that de
 before anything was measured, but for what half the seeds decide.
 """
 
-from paratrooper_ref.claims.interval import Interval, interval
 from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, measure
 from paratrooper_ref.claims.settings import SETTINGS
 from paratrooper_ref.claims.table import CLAIMS, Claim, Comparison
 from paratrooper_ref.claims.verdicts import Verdict, decide
+from paratrooper_ref.intervals import Interval, interval
 
 __all__ = [
     "CLAIMS",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from paratrooper_ref.optimizers import (
@@ -15,8 +16,8 @@ from paratrooper_ref.optimizers import (
     RangerLars,
 )
 
-# Of every optimizer.  With each one's own default AdamW would decay ten times as fast as the
-# others, and its comparison with RAdamW would be one of decays.
+# Of every optimizer, unless asked otherwise.  With each one's own default AdamW would decay ten
+# times as fast as the others, and its comparison with RAdamW would be one of decays.
 DECAY: Final = 1e-3
 MOMENTS_OF_H: Final = (0.314, 0.452, 0.707, 1.038)  # the source's four
 
@@ -42,23 +43,23 @@ class Arm:
     h: float | None = None
 
 
-def _arms() -> tuple[Arm, ...]:
-    ranger, paratrooper = Ranger(weight_decay=DECAY), Paratrooper(weight_decay=DECAY)
-    radamw = RAdamW(weight_decay=DECAY)
-    still = RAdamW(weight_decay=DECAY, warmup="none")
-    return (
-        Arm(name="adamw", optimizer=AdamW(weight_decay=DECAY)),
+@cache
+def arms(decay: float = DECAY) -> dict[str, Arm]:
+    """Return the arms by name, all with one weight decay, >= 0; at 0 nothing decays."""
+    ranger, paratrooper = Ranger(weight_decay=decay), Paratrooper(weight_decay=decay)
+    radamw = RAdamW(weight_decay=decay)
+    still = RAdamW(weight_decay=decay, warmup="none")
+    every = (
+        Arm(name="adamw", optimizer=AdamW(weight_decay=decay)),
         Arm(name="radamw", optimizer=radamw),
         Arm(name="lookahead(radamw)", optimizer=Lookahead(inner=radamw)),
         Arm(name="ranger", optimizer=ranger),
-        Arm(name="rangerlars(lo=0)", optimizer=RangerLars(weight_decay=DECAY, lower=0)),
-        Arm(name="rangerlars(lo=1)", optimizer=RangerLars(weight_decay=DECAY, lower=1)),
+        Arm(name="rangerlars(lo=0)", optimizer=RangerLars(weight_decay=decay, lower=0)),
+        Arm(name="rangerlars(lo=1)", optimizer=RangerLars(weight_decay=decay, lower=1)),
         Arm(name="paratrooper", optimizer=paratrooper),
         Arm(name="ranger(plateau)", optimizer=ranger, plateau=True),
         Arm(name="paratrooper(plateau)", optimizer=paratrooper, plateau=True),
         *(Arm(name=f"radamw(h={h})", optimizer=radamw, h=h) for h in MOMENTS_OF_H),
         *(Arm(name=f"radamw(still, h={h})", optimizer=still, h=h) for h in MOMENTS_OF_H),
     )
-
-
-ARMS: Final[dict[str, Arm]] = {arm.name: arm for arm in _arms()}
+    return {arm.name: arm for arm in every}

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from paratrooper_ref.claims.arms import ARMS
+from paratrooper_ref.claims.altered import scaled
+from paratrooper_ref.claims.arms import DECAY, arms
 from paratrooper_ref.claims.settings import SETTINGS, Setting
 from paratrooper_ref.golden.workers import mapped
 from paratrooper_ref.optimizers.warmup import first_batch
@@ -27,13 +28,14 @@ Floats = NDArray[np.float64]
 
 
 class Cell(NamedTuple):
-    """What is run: names of an arm and a setting, a rate, and how many seeds and epochs."""
+    """What is run: names of an arm and a setting, a rate, how many seeds and epochs, the decay."""
 
     arm: str
     setting: str
     rate: float
     seeds: int
     epochs: int
+    decay: float = DECAY
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +58,7 @@ class Curves:
 
 def measured(cell: Cell) -> Curves:
     """Run a cell."""
-    arm, setting = ARMS[cell.arm], SETTINGS[cell.setting]
+    arm, setting = arms(cell.decay)[cell.arm], SETTINGS[cell.setting]
     seeds = range(1, cell.seeds + 1)
     optimizer = arm.optimizer.at_rate(cell.rate)
     if not arm.plateau:
@@ -103,35 +105,9 @@ def run_cells(
     return done
 
 
-def scaled(problem: Problem, factor: float) -> Problem:
-    """Return a problem whose loss and gradients are multiplied by a number.
-
-    Examples
-    --------
-    >>> import problems
-    >>> booth, point = problems.booth(), {"x": np.zeros(2)}
-    >>> print(booth.loss(point), scaled(booth, 2.0).loss(point))
-    74.0 148.0
-    """
-    slope, noisy, value = problem.slope, problem.noisy_slope, problem.value
-
-    def times(slopes: Any) -> Any:
-        return {name: factor * g for name, g in slopes.items()}
-
-    return replace(
-        problem,
-        value=lambda p: factor * value(p),
-        slope=lambda p: times(slope(p)),
-        noisy_slope=None if noisy is None else lambda p, t: times(noisy(p, t)),
-        minimum=None if problem.minimum is None else factor * problem.minimum,
-        curvature=None,
-        spec={},
-    )
-
-
 def _factor(problem: Problem, setting: Setting, cell: Cell, h: float) -> float:
     """Return what the loss is multiplied with for h: h is quadratic in it."""
-    optimizer = ARMS[cell.arm].optimizer.hyper()
+    optimizer = arms(cell.decay)[cell.arm].optimizer.hyper()
     gradients = problem.grad(setting.starts(range(1, cell.seeds + 1)), t=1)
     flat = [g.reshape(cell.seeds, -1) for g in gradients.values()]
     lines = first_batch(flat, beta1=optimizer["beta1"], beta2=optimizer["beta2"])

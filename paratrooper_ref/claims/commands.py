@@ -9,11 +9,14 @@ import argparse
 import json
 import os
 import re
+import sys
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, measure
+from paratrooper_ref.claims.arms import DECAY
+from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, SKIPS, measure
 from paratrooper_ref.claims.settings import SETTINGS
 from paratrooper_ref.claims.table import CLAIMS, Claim
 from paratrooper_ref.claims.words import report
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MEASURED: Final = 0
-QUICK: Final[dict[str, Any]] = {"rates": (1e-2, 0.1), "epochs": 120}
+QUICK: Final[dict[str, Any]] = {"rates": (1e-2, 0.1), "epochs": 120, "depths": (2, 4)}
 QUICK_PROBLEM: Final = "diabetes"  # the one that every claim is tried on
 
 
@@ -50,6 +53,9 @@ def add_verb(verbs: Any) -> None:
     )
     verb.add_argument("--seeds", type=int, help=f"at least 10 ({SEEDS})")
     verb.add_argument("--epochs", type=int, help=f"({EPOCHS}; the source has 1000)")
+    verb.add_argument(
+        "--decay", type=float, help=f"weight decay of every optimizer ({DECAY:g}; 0 for none)"
+    )
     problems = ", ".join(SETTINGS)
     verb.add_argument(
         "--problem", action="append", help=f"only this one of {problems} (repeat for several)"
@@ -58,7 +64,8 @@ def add_verb(verbs: Any) -> None:
     verb.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
     verb.add_argument(
         "--quick", action="store_true",
-        help=f"{QUICK_PROBLEM}, two rates and 120 epochs, unless asked otherwise",
+        help=f"{QUICK_PROBLEM}, two rates, 120 epochs and nets of 2 and 4 layers, unless asked "
+        "otherwise; a first look, not a measurement",
     )
     verb.add_argument(
         "--out", type=Path, metavar="FOLDER",
@@ -70,18 +77,23 @@ def add_verb(verbs: Any) -> None:
 
 def _claims(args: argparse.Namespace) -> int:
     claims = _named(args.name)
+    if not args.name and find_spec("scipy") is None:
+        claims = [claim for claim in claims if claim.name != SKIPS]
+        print(f"the claim {SKIPS} is left out, since it needs SciPy", file=sys.stderr)
     if args.problem and not args.name:  # of all claims those that these problems are for
         claims = [claim for claim in claims if {*claim.settings} & {*args.problem}] or claims
     if args.list:
-        rows = [{"number": c.number, "name": c.name, "says": c.says} for c in claims]
-        lines = [f"{row['number']}  {row['name']:<12} {row['says']}" for row in rows]
+        rows = [
+            {"number": c.number, "label": c.label, "name": c.name, "says": c.says} for c in claims
+        ]
+        lines = [f"{row['label']:<3} {row['name']:<12} {row['says']}" for row in rows]
         print(json.dumps(rows, indent=1) if args.json else "\n".join(lines))
         return MEASURED
     chosen = _chosen(args)
     place = nullcontext() if args.out is None else folder("claims", args.out)
     with place, Bar("measuring") as bar:
-        found = measure(claims, jobs=max(1, args.jobs), progress=bar, **chosen)
-        text = _json(found)
+        found = measure(claims, jobs=args.jobs, progress=bar, **chosen)
+        text = as_json(found)
         files = [] if args.out is None else _saved(found, text, args.out)
     print(text if args.json else report(found))
     if files and not args.json:
@@ -91,27 +103,25 @@ def _claims(args: argparse.Namespace) -> int:
 
 def _named(names: list[str]) -> list[Claim]:
     """Return the claims of these names or numbers, in order and each once."""
-    numbers = {str(claim.number) for claim in CLAIMS.values()}
+    called = {claim: {claim.name, claim.label, str(claim.number)} for claim in CLAIMS.values()}
     for name in names:
-        if name not in CLAIMS and name not in numbers:
+        if not any(name in words for words in called.values()):
             msg = f"unknown claim {name!r}; {nearest(name, CLAIMS)}"
             raise ValueError(msg)
-    return [
-        claim for claim in CLAIMS.values()
-        if not names or claim.name in names or str(claim.number) in names
-    ]
+    return [claim for claim, words in called.items() if not names or words & {*names}]
 
 
 def _chosen(args: argparse.Namespace) -> dict[str, Any]:
     """Return the arguments of `measure` that were asked for."""
     given = {
-        "rates": args.rates, "seeds": args.seeds, "epochs": args.epochs, "settings": args.problem
+        "rates": args.rates, "seeds": args.seeds, "epochs": args.epochs, "decay": args.decay,
+        "settings": args.problem,
     }
     quick = {**QUICK, "settings": [QUICK_PROBLEM]} if args.quick else {}
     return quick | {name: value for name, value in given.items() if value is not None}
 
 
-def _json(found: dict[str, Any]) -> str:
+def as_json(found: dict[str, Any]) -> str:
     """Return JSON with a line for each name, and one for a list of numbers."""
     text = json.dumps(found, indent=1, allow_nan=False)
     return re.sub(r"\[[-+.\de,\s]*\]", lambda numbers: " ".join(numbers[0].split()), text)

@@ -1,8 +1,4 @@
-"""From cells to verdicts, as plain data: at equal rates, and each arm at its best.
-
-The best rate of an arm on a problem is the one with the lowest median over the seeds of the end
-(the mean decades over the last tenth of the epochs), whatever a comparison looks at.
-"""
+"""Measure claims: the cells they need, each run once, and what comes of them as plain data."""
 
 from __future__ import annotations
 
@@ -12,22 +8,26 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.claims.arms import ARMS
-from paratrooper_ref.claims.cells import Cell, Curves, Floats, run_cells
-from paratrooper_ref.claims.interval import interval
+from paratrooper_ref.claims import floors, skips
+from paratrooper_ref.claims.arms import DECAY, arms
+from paratrooper_ref.claims.cells import Cell, run_cells
+from paratrooper_ref.claims.pictured import pictured
+from paratrooper_ref.claims.rows import Table, best, rounded, rows
 from paratrooper_ref.claims.settings import SETTINGS
-from paratrooper_ref.claims.statistics import AFTER, BEFORE, CUTS, End
-from paratrooper_ref.claims.table import Claim, Comparison
-from paratrooper_ref.claims.verdicts import CONFIDENCE, Verdict, decide
+from paratrooper_ref.claims.statistics import End
+from paratrooper_ref.claims.table import Claim
+from paratrooper_ref.golden.workers import mapped
 
-FORMAT: Final = "paratrooper-ref claims 1"
+FORMAT: Final = "paratrooper-ref claims 2"
 RATES: Final = (1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
-EQUAL: Final = 3e-2  # the rate of the curves at equal rates, near most best ones
 SEEDS: Final = 10
 # The source trains for 1000.  200 pass every epoch that it names; R, which tends to 1, is 1.95
-# after these 1000 steps.  Five times the epochs would take five times the ten minutes.
+# after these 1000 steps.
 EPOCHS: Final = 200
-Grid = Mapping[Cell, Curves]
+FLOORS: Final = "noise"
+SKIPS: Final = "landscapes"
+OWN: Final = {FLOORS: floors, SKIPS: skips}  # claims of no arm, and how they are measured
+Progress = Callable[[int, int], object]
 
 
 def measure(
@@ -36,28 +36,34 @@ def measure(
     rates: Sequence[float] = RATES,
     seeds: int = SEEDS,
     epochs: int = EPOCHS,
+    decay: float = DECAY,
     settings: Sequence[str] | None = None,
+    depths: Sequence[int] | None = None,
     jobs: int = 1,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Run what the claims need, and return the verdicts as plain data.
 
     Parameters
     ----------
     claims : sequence of Claim
-        From ``CLAIMS``; those that are measured elsewhere come back without comparisons.
+        From ``CLAIMS``.
     rates : sequence of float
         Learning rates, > 0.
     seeds : int
         At least 10.
     epochs : int
-        At least `Claim.epochs` of each, and 10.
+        At least `Claim.epochs` of each.
+    decay : float
+        The weight decay of every arm, >= 0.
     settings : sequence of str, optional
         Only these problems.
+    depths : sequence of int, optional
+        Of the nets with and without skips; by default 2, 4, 6, 8 and 12.
     jobs : int
-        Processes; the numbers do not depend on it.
+        Processes, at least 1; the numbers do not depend on it.
     progress : callable, optional
-        Called with the number of cells done and of all.
+        Called with the number of runs done and of all.
 
     Returns
     -------
@@ -68,61 +74,81 @@ def measure(
     ------
     ValueError
         If an argument is not as above.
+    ImportError
+        If the claim about skips is asked for, which trains nets with SciPy, and that is not there.
     """
     _admit(claims, rates, seeds, epochs, settings)
+    if not 0 <= decay < np.inf:
+        msg = f"claims needs a weight decay >= 0, got decay={decay}"
+        raise ValueError(msg)
+    if jobs < 1:
+        msg = f"claims needs at least one process, got jobs={jobs}"
+        raise ValueError(msg)
+    pairs = _pairs(claims, seeds, depths)
 
-    def cells(claim: Claim, setting: str, arm: str) -> list[Cell]:
-        return [Cell(arm, setting, rate, seeds, epochs) for rate in rates]
+    def cells(setting: str, arm: str) -> list[Cell]:
+        return [Cell(arm, setting, rate, seeds, epochs, decay) for rate in sorted(rates)]
 
     asked = [
         cell
         for claim in claims
         for setting in _settings(claim, settings)
         for arm in claim.arms
-        for cell in cells(claim, setting, arm)
+        for cell in cells(setting, arm)
     ]
     # What takes longest begins first, so that no process is left with it at the end.
-    asked.sort(key=lambda cell: not ARMS[cell.arm].plateau)
-    grid = run_cells(asked, jobs=jobs, progress=progress)
+    asked = sorted(dict.fromkeys(asked), key=lambda cell: not arms()[cell.arm].plateau)
+    whole = len(asked) + len(pairs)
+
+    def at(before: int) -> Progress | None:
+        return None if progress is None else lambda done, _: progress(before + done, whole)
+
+    grid = run_cells(asked, jobs=jobs, progress=at(0))
+    nets = _run_pairs(pairs, jobs, at(len(asked)))
     found = []
     for claim in claims:
-        tables = [
-            {arm: [(cell.rate, grid[cell]) for cell in cells(claim, setting, arm)]
-             for arm in claim.arms}
+        tables = {
+            setting: {
+                arm: [(cell.rate, grid[cell]) for cell in cells(setting, arm)] for arm in claim.arms
+            }
             for setting in _settings(claim, settings)
-        ]
-        found.append(_claim(claim, dict(zip(_settings(claim, settings), tables, strict=True))))
+        }
+        found.append(_claim(claim, tables, nets))
     return {
         "format": FORMAT,
         "declared": declared(claims),
         "seeds": seeds,
         "epochs": epochs,
-        "rates": list(rates),
+        "decay": decay,
+        "rates": sorted(rates),
         "claims": found,
     }
 
 
 def declared(claims: Sequence[Claim]) -> str:
-    """Return a digest of all that the claims declare: arms, settings, comparisons."""
-    arms = {arm: ARMS[arm] for claim in claims for arm in claim.arms}
+    """Return a digest of all that the claims declare: arms, settings, comparisons, constants."""
+    named = {arm: arms()[arm] for claim in claims for arm in claim.arms}
     settings = {name: SETTINGS[name] for claim in claims for name in claim.settings}
-    return sha256(repr(((*claims,), arms, settings)).encode()).hexdigest()[:16]
+    constants = {
+        name: value
+        for claim in claims
+        for name, value in vars(OWN.get(claim.name, object)).items() if name.isupper()
+    }
+    return sha256(repr(((*claims,), named, settings, constants)).encode()).hexdigest()[:16]
 
 
-Sweep = Sequence[tuple[float, Curves]]
-Table = Mapping[str, Sweep]  # by arm
-Pair = tuple[tuple[float, Curves] | None, ...]  # what is compared with what
-
-
-def _claim(claim: Claim, tables: Mapping[str, Table]) -> dict[str, Any]:
+def _claim(
+    claim: Claim, tables: Mapping[str, Table], nets: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
     """Return all that is found about one claim."""
     return {
         "number": claim.number,
+        "label": claim.label,
         "name": claim.name,
         "says": claim.says,
-        "elsewhere": claim.elsewhere,
+        "page": claim.page,
         "best": {
-            setting: {arm: best(sweep)[0] for arm, sweep in table.items()}
+            setting: {arm: best(sweep, End())[0] for arm, sweep in table.items()}
             for setting, table in tables.items()
         },
         "ends": {
@@ -132,136 +158,59 @@ def _claim(claim: Claim, tables: Mapping[str, Table]) -> dict[str, Any]:
             }
             for setting, table in tables.items()
         },
-        "comparisons": [
-            {
-                "says": comparison.says,
-                "by": comparison.what,
-                "margin": rounded(comparison.margin),
-                "rows": [
-                    row for setting, table in tables.items()
-                    for row in _rows(comparison, setting, table)
-                ],
-            }
-            for comparison in claim.comparisons
-        ],
+        "comparisons": _comparisons(claim, tables, nets),
         "curves": [
-            curve for setting, table in tables.items() for curve in _curves(claim, setting, table)
+            curve for setting, table in tables.items() for curve in pictured(claim, setting, table)
         ],
     }
 
 
-def _rows(comparison: Comparison, setting: str, table: Table) -> list[dict[str, Any]]:
-    """Return the verdicts on one comparison at each rate, then with each arm at its best."""
-    sides = (comparison.of, comparison.against)
-    sweeps = [None if arm is None else table[arm] for arm in sides]
-    pairs: list[Pair] = [
-        tuple(None if sweep is None else sweep[i] for sweep in sweeps)
-        for i in range(max(len(sweep) for sweep in sweeps if sweep is not None))
-    ]
-    pairs.append(tuple(None if sweep is None else best(sweep) for sweep in sweeps))
+def _comparisons(
+    claim: Claim, tables: Mapping[str, Table], nets: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    if claim.name == FLOORS:
+        return floors.comparisons()
+    if claim.name == SKIPS:
+        return skips.comparisons(nets)
     return [
-        _row(comparison, setting, pair, at_best=pair is pairs[-1]) for pair in pairs
+        {
+            "says": comparison.says,
+            "by": comparison.what,
+            "axis": "learning rate",
+            "unit": "decades",
+            "margin": rounded(comparison.margin),
+            "rows": [
+                row for setting, table in tables.items() for row in rows(comparison, setting, table)
+            ],
+        }
+        for comparison in claim.comparisons
     ]
 
 
-def _row(comparison: Comparison, setting: str, pair: Pair, *, at_best: bool) -> dict[str, Any]:
-    known = [side for side in pair if side is not None]
-    rates = [rate for rate, _ in known]
-    verdict = compared(comparison, *(None if side is None else side[1] for side in pair))
-    d = verdict.difference
-    return {
-        "problem": setting,
-        "best": at_best,
-        "rates": rates if at_best else rates[:1],
-        "verdict": verdict.word,
-        "difference": None if d is None else rounded(d.mean),
-        "low": None if d is None else rounded(d.low),
-        "high": None if d is None else rounded(d.high),
-        "seeds": 0 if d is None else d.n,
-        "untrained": [int(untrained(curves).sum()) for _, curves in known],
-    }
-
-
-def compared(comparison: Comparison, of: Curves | None, against: Curves | None) -> Verdict:
-    """Return the verdict on one comparison of two cells, seed by seed; None counts as 0.
-
-    A seed of which neither run has trained has no difference: two that stand still are not level.
-    """
-    first = 0.0 if of is None else comparison.by(of)
-    second = 0.0 if against is None else (comparison.against_by or comparison.by)(against)
-    lost = np.all([untrained(curves) for curves in (of, against) if curves is not None], axis=0)
-    return decide(np.where(lost, np.nan, first - second), comparison.margin)
-
-
-def best(sweep: Sweep) -> tuple[float, Curves]:
-    """Return the rate with the lowest median end, the lower one of equals, and its curves."""
-    return min(sweep, key=lambda pair: float(np.median(End()(pair[1]))))
-
-
-def untrained(curves: Curves) -> Floats:
-    """Return for each seed whether it ended as high as it started, or higher."""
-    result: Floats = curves.decades[-1] >= curves.decades[0]
-    return result
-
-
-def _curves(claim: Claim, setting: str, table: Table) -> list[dict[str, Any]]:
-    """Return what the claim's figure shows of one problem."""
-    if claim.figure == "differences":
+def _pairs(
+    claims: Sequence[Claim], seeds: int, depths: Sequence[int] | None
+) -> list[tuple[int, int]]:
+    """Return depth and seed of each pair of nets that is needed."""
+    if not any(claim.name == SKIPS for claim in claims):
         return []
+    try:
+        import scipy  # noqa: F401
+    except ImportError as error:
+        msg = "the claim landscapes trains nets with SciPy: pip install 'paratrooper-ref[test]'"
+        raise ImportError(msg) from error
+    chosen = skips.DEPTHS if depths is None else depths
+    return [(depth, seed) for depth in sorted(chosen, reverse=True) for seed in range(seeds)]
+
+
+def _run_pairs(
+    pairs: Sequence[tuple[int, int]], jobs: int, progress: Progress | None
+) -> list[dict[str, Any]]:
     found = []
-    for arm, sweep in table.items():
-        shown = [(*best(sweep), True)]
-        if claim.figure == "curves":
-            shown += [(rate, curves, False) for rate, curves in sweep if rate == EQUAL]
-        for rate, curves, at_best in shown:
-            if claim.figure == "cuts":
-                y, epochs = around_cuts(curves), list(range(-BEFORE + 1, AFTER[1] + 1))
-            else:
-                epochs = shown_epochs(len(curves.decades) - 1)
-                y = curves.decades[epochs]
-            if y.shape[1] < 2:
-                continue
-            spans = [interval(row, CONFIDENCE) for row in y]
-            found.append(
-                {
-                    "problem": setting, "arm": arm, "best": at_best, "rate": rate,
-                    "epochs": epochs, "seeds": y.shape[1],
-                    "mean": [rounded(s.mean) for s in spans],
-                    "low": [rounded(s.low) for s in spans],
-                    "high": [rounded(s.high) for s in spans],
-                }
-            )
-    return found
-
-
-def around_cuts(curves: Curves) -> Floats:
-    """Return the decades around the first cuts, less their mean before, a column for each seed.
-
-    Rows are the epochs from 4 before a cut to 10 after it; a seed's column is the mean over its
-    first two cuts, and a seed without a cut has none.
-    """
-    columns = []
-    for seed, cuts in enumerate(curves.cuts):
-        y = curves.decades[:, seed]
-        seen = [
-            y[cut - BEFORE + 1 : cut + AFTER[1] + 1] - y[cut - BEFORE + 1 : cut + 1].mean()
-            for cut in cuts[:CUTS]
-            if cut + AFTER[1] < len(y)
-        ]
-        if seen:
-            columns.append(np.mean(seen, axis=0))
-    return np.array(columns).T if columns else np.empty((BEFORE + AFTER[1], 0))
-
-
-def shown_epochs(epochs: int) -> list[int]:
-    """Return the epochs that a figure shows: ever fewer, and those that the claims name."""
-    late = np.geomspace(10, max(epochs, 10), 36).round().astype(int).tolist()
-    return sorted({e for e in [*range(10), *late, 25, 60, 120] if e <= epochs})
-
-
-def rounded(x: float) -> float:
-    """Return a number to six digits: the last ones of a logarithm differ between machines."""
-    return float(f"{x:.6g}")
+    for row in mapped(skips.of_pair, pairs, jobs):
+        found.append(row)
+        if progress is not None:
+            progress(len(found), len(pairs))
+    return sorted(found, key=lambda row: (row["depth"], row["seed"]))
 
 
 def _settings(claim: Claim, only: Sequence[str] | None) -> list[str]:
@@ -282,14 +231,13 @@ def _admit(
         msg = f"claims needs at least 10 seeds, for intervals worth their name, got seeds={seeds}"
         raise ValueError(msg)
     for claim in claims:
-        least = max(10, claim.epochs)
-        if claim.elsewhere is None and epochs < least:
+        if epochs < claim.epochs:
             msg = (
-                f"the claim {claim.name} needs at least {least} epochs, since it looks at "
-                f"that one, got epochs={epochs}"
+                f"the claim {claim.name} is about the first {claim.epochs} epochs or more, "
+                f"got epochs={epochs}"
             )
             raise ValueError(msg)
-        if claim.elsewhere is None and not _settings(claim, settings):
+        if claim.settings and not _settings(claim, settings):
             msg = (
                 f"the claim {claim.name} needs a problem among {', '.join(claim.settings)}, "
                 f"got {', '.join(settings or ())}"

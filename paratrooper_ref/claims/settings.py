@@ -9,20 +9,21 @@ linear-net   three layers of 4 x 4 on 64 samples, not convex
 tanh-net     two tanh layers of width 4 on 64 samples, not convex, its minimum unknown
 
 An epoch has five mini-batches, for prices sixteen; the source does not name its own size.
-A seed is an order of the mini-batches and a start; the data are the same for all seeds.  A
+A seed is a draw of the data where they are made, a start, and an order of the mini-batches.  A
 regression starts as a linear layer of torch does, uniform in ±1/√d, which differs from zero: at
-zero a trust ratio is 1 by definition.  A net starts as the same net made with that seed does.
+zero a trust ratio is 1 by definition.  A net starts as it is made.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from paratrooper_ref.claims.altered import raised, stacked
 from paratrooper_ref.optimizers.state import Array
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Setting:
         Samples in a mini-batch.
     says : str
         What it is, for a reader.
+    measured : bool
+        Whether the data are a study's, the same for all seeds.
     raised : float
         What is added to the targets, and so to the intercept, of a regression.
     """
@@ -53,29 +56,28 @@ class Setting:
     arguments: Mapping[str, Any]
     size: int
     says: str
+    measured: bool = False
     raised: float = 0.0
 
     def make(self, seeds: int | Sequence[int]) -> Problem:
-        """Return the problem with one seed, or a row for each of several."""
+        """Return the problem of one seed, or of several, with a row for each."""
         import problems
 
-        base = problems.build({"problem": self.problem, "arguments": dict(self.arguments)})
+        if not isinstance(seeds, int):
+            return stacked([self.make(seed) for seed in seeds])
+        drawn = {} if self.measured else {"seed": seeds}
+        base = problems.build({"problem": self.problem, "arguments": {**self.arguments, **drawn}})
         problem = problems.minibatch(base, size=self.size, seed=seeds)
         return raised(problem, self.raised) if self.raised else problem
 
     def start(self, seed: int) -> dict[str, Array]:
         """Return where the run of this seed starts."""
-        import problems
         from problems import _random
 
-        arguments = dict(self.arguments)
-        if self.problem.endswith("_net"):
-            point = problems.build(
-                {"problem": self.problem, "arguments": {**arguments, "seed": seed}}
-            ).starts[0]
-            return {name: np.array(x) for name, x in point.items()}
-        layers = self.make(0).layers
-        d = math.prod(layers["w"])
+        problem = self.make(seed)
+        if "w" not in problem.layers:
+            return {name: np.array(x) for name, x in problem.starts[0].items()}
+        d = math.prod(problem.layers["w"])
         drawn = _random.uniforms(seed, 0, _random.START, d + 1)
         drawn = (2 * drawn - 1) / math.sqrt(d)
         return {"w": drawn[:d], "b": drawn[d:]}
@@ -84,33 +86,6 @@ class Setting:
         """Return the starts of several seeds, stacked."""
         points = [self.start(seed) for seed in seeds]
         return {name: np.stack([point[name] for point in points]) for name in points[0]}
-
-
-def raised(problem: Problem, by: float) -> Problem:
-    """Return a regression with all targets, and so its intercept, larger by a number.
-
-    Examples
-    --------
-    >>> import problems
-    >>> far = raised(problems.linear_regression(n=50, d=4), 21.5)
-    >>> print(far.minimizers[0]["b"], round(far.loss(far.minimizers[0]), 12), far.minimum)
-    [22.5] 0.5 0.5
-    """
-    value, slope, noisy = problem.value, problem.slope, problem.noisy_slope
-
-    def below(p: Mapping[str, Any]) -> dict[str, Any]:
-        return {**p, "b": p["b"] - by}
-
-    return replace(
-        problem,
-        value=lambda p: value(below(p)),
-        slope=lambda p: slope(below(p)),
-        noisy_slope=None if noisy is None else lambda p, t: noisy(below(p), t),
-        sample_slope=None,
-        minimizers=tuple({**p, "b": p["b"] + by} for p in problem.minimizers),
-        name=f"{problem.name}, raised by {by:g}",
-        spec={},
-    )
 
 
 _BOSTON: Final = {"n": 506, "d": 13, "kappa": 14}
@@ -131,7 +106,7 @@ SETTINGS: Final[dict[str, Setting]] = {
             says="regression, columns of unequal size (3.8 decades)",
         ),
         Setting(
-            name="diabetes", problem="diabetes", arguments={}, size=89,
+            name="diabetes", problem="diabetes", arguments={}, size=89, measured=True,
             says="the diabetes study, 442 x 10, standardised",
         ),
         Setting(

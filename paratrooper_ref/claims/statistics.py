@@ -25,6 +25,11 @@ class Statistic(ABC):
     least: int = 10
     """Epochs that it needs."""
 
+    @property
+    def chooses(self) -> Statistic:
+        """The number by which an arm's best rate is chosen: this one, where that makes sense."""
+        return self
+
     @abstractmethod
     def __call__(self, curves: Curves) -> Floats:
         """Return an array of shape (seeds,), NaN where a seed has none."""
@@ -79,23 +84,37 @@ class Noise(Statistic):
     """How much the loss jumps from epoch to epoch over the last tenth.
 
     log10 of s/√2, s the standard deviation of the differences L_{e+1} − L_e: for independent
-    noise its own standard deviation, whatever slow and even trend there is.  A run that has not
-    trained is as noisy as its start is high, not quiet.
+    noise its own standard deviation, whatever slow and even trend there is.  Relative noise is
+    that of log10 L: of two runs that differ by a factor it is the same.  A run that has not
+    trained has none.
+
+    Parameters
+    ----------
+    relative : bool
     """
 
+    relative: bool = False
+
+    @property
+    def chooses(self) -> Statistic:
+        """The end: the quietest rate is one that does not move."""
+        return End()
+
     def __call__(self, curves: Curves) -> Floats:
-        """Return the noise of each seed."""
+        """Return the noise of each seed, NaN where it has not trained."""
         tail = _tail(curves)
-        jumps = np.diff(10**tail, axis=0)
+        jumps = np.diff(tail if self.relative else 10**tail, axis=0)
         size = np.sqrt(jumps.var(axis=0, ddof=1) / 2)
         lost = (tail >= curves.decades[0]).any(axis=0)
         noise: Floats = np.log10(np.maximum(size, 1e-18))
-        return np.where(lost, curves.decades[0], noise)
+        return np.where(lost, np.nan, noise)
 
     @property
     def says(self) -> str:
         """What it is."""
-        return "noise (jumps of the loss in the last tenth of the epochs)"
+        what = "log10 of the loss" if self.relative else "the loss"
+        word = "relative noise" if self.relative else "noise"
+        return f"{word} (jumps of {what} in the last tenth of the epochs)"
 
 
 @dataclass(frozen=True)
@@ -103,6 +122,11 @@ class Change(Statistic):
     """How the decades change at a cut of the rate: after less before, over the first two cuts."""
 
     least = 40
+
+    @property
+    def chooses(self) -> Statistic:
+        """The end: the steepest step is that of a rate far too large."""
+        return End()
 
     def __call__(self, curves: Curves) -> Floats:
         """Return the mean change of each seed, NaN where there was no cut to look at."""

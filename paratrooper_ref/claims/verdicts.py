@@ -7,9 +7,8 @@ taken; the 95 % t interval for the mean of these differences over the seeds deci
 holds       the interval lies below the margin
 fails       the interval lies above the margin: the opposite was seen
 undecided   the margin is within
-
-A seed of which neither run has trained has no difference, and where half the seeds or more have
-none the comparison is undecided.
+unmeasured  half the seeds or more have no difference: neither of their runs has trained, say, or
+            a rate was never cut
 
 Each interval errs one time in twenty if the differences are normal, so of many comparisons of
 equals one in forty would "hold", and one in forty would "fail".
@@ -23,9 +22,9 @@ from typing import Final, Literal
 import numpy as np
 
 from paratrooper_ref.claims.cells import Floats
-from paratrooper_ref.claims.interval import Interval, interval
+from paratrooper_ref.intervals import Interval, interval
 
-Word = Literal["holds", "fails", "undecided"]
+Word = Literal["holds", "fails", "undecided", "unmeasured"]
 CONFIDENCE: Final = 0.95
 
 
@@ -35,7 +34,7 @@ class Verdict:
 
     Parameters
     ----------
-    word : {"holds", "fails", "undecided"}
+    word : {"holds", "fails", "undecided", "unmeasured"}
     difference : Interval or None
         In decades; None where fewer than two seeds have the number.
     """
@@ -47,8 +46,6 @@ class Verdict:
 def decide(differences: Floats, margin: float = 0.0) -> Verdict:
     """Return the verdict on differences, one for each seed; NaN where a seed has none.
 
-    Where half the seeds or more have none it is undecided, whatever the others say.
-
     Examples
     --------
     >>> decide(np.array([-1.0, -1.1, -0.9])).word, decide(np.array([-1.0, 1.0])).word
@@ -56,9 +53,9 @@ def decide(differences: Floats, margin: float = 0.0) -> Verdict:
     """
     known = differences[np.isfinite(differences)]
     if known.size < 2:
-        return Verdict(word="undecided", difference=None)
+        return Verdict(word="unmeasured", difference=None)
     found = interval(known, CONFIDENCE)
-    word: Word = "undecided"
-    if 2 * known.size > differences.size:
-        word = "holds" if found.high < margin else "fails" if found.low > margin else "undecided"
+    word: Word = "holds" if found.high < margin else "fails" if found.low > margin else "undecided"
+    if 2 * known.size <= differences.size:
+        word = "unmeasured"
     return Verdict(word=word, difference=found)

@@ -1,65 +1,86 @@
-"""What was found, in words: a table for a terminal and for a page."""
+"""What was found, in words: a table for a terminal, and its parts for a page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
-MARKS: Final = {"holds": "+", "fails": "-", "undecided": "?"}
+WORDS = ("holds", "undecided", "fails", "unmeasured")
+Row = dict[str, Any]
 
 
-def difference(row: dict[str, Any]) -> str:
-    """Return a difference with its interval, in decades, such as ``-0.31 [-0.40, -0.22]``."""
+def verdict(row: Row) -> str:
+    """Return the verdict, and for one that is none the reason."""
+    if row["verdict"] != "unmeasured":
+        return str(row["verdict"])
+    if any(row["untrained"]):
+        return "not trained"
+    return "few seeds" if row["seeds"] else "no cut" if row["rates"] else "not reached"
+
+
+def difference(row: Row, unit: str = "decades") -> str:
+    """Return a difference with its interval, such as ``-0.310 [-0.400, -0.220]``."""
     if row["difference"] is None:
-        return "none measured"
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        return ""
+    exact = row["low"] == row["high"]
+    text = f"{row['difference']:+.3f}" if unit == "decades" else f"{row['difference']:+.4f}"
+    return text if exact else f"{text} [{row['low']:+.3f}, {row['high']:+.3f}]"
 
 
-def counts(rows: Sequence[dict[str, Any]]) -> str:
+def counts(rows: Sequence[Row]) -> str:
     """Return how often each verdict is among the rows, such as ``holds 3, fails 1 of 4``."""
-    said = [
-        f"{word} {sum(row['verdict'] == word for row in rows)}"
-        for word in ("holds", "undecided", "fails")
-    ]
+    numbers = {word: sum(row["verdict"] == word for row in rows) for word in WORDS}
+    said = [f"{word} {n}" for word, n in numbers.items() if n or word in ("holds", "fails")]
     return f"{', '.join(said)} of {len(rows)}"
 
 
-def rate(row: dict[str, Any]) -> str:
-    """Return at which rates a row was measured."""
-    shown = " / ".join(f"{r:g}" for r in row["rates"])
-    return f"best ({shown})" if row["best"] else shown
+def where(row: Row, axis: str) -> str:
+    """Return where a row was measured: at a rate, a floor, a depth, or with each at its best."""
+    if not row["best"]:
+        return f"{axis} {row['at']:g}" if not row["rates"] else f"{row['at']:g}"
+    shown = [
+        f"{rate:g}{'*' * edge}" for rate, edge in zip(row["rates"], row["edges"], strict=True)
+    ]
+    return f"best ({' / '.join(shown)})"
 
 
 def report(found: dict[str, Any]) -> str:
     """Return the whole report as text."""
     lines = []
-    if any(claim["comparisons"] for claim in found["claims"]):
+    if any(claim["best"] for claim in found["claims"]):
         lines = [
-            f"{found['seeds']} seeds, {found['epochs']} epochs; differences, paired by seed, in",
-            "decades (-0.3: half as high), with 95 % t intervals; best: each optimizer at the",
-            "learning rate with the lowest median end",
+            f"{found['seeds']} seeds, {found['epochs']} epochs, weight decay {found['decay']:g}.",
+            "Differences are paired by seed, in decades (-0.3: half as high), with 95 % t",
+            "intervals.  Best: each optimizer at the rate that is best for the number judged, for",
+            "noise and cuts for the end; * is the first or last of the rates tried.",
         ]
     for claim in found["claims"]:
-        lines += ["", f"{claim['number']} {claim['name']}: {claim['says']}"]
-        if claim["elsewhere"] is not None:
-            lines.append(f"  measured elsewhere: {claim['elsewhere']}")
+        lines += ["", f"{claim['label']} {claim['name']}: {claim['says']}"]
         for comparison in claim["comparisons"]:
-            lines += ["", f"  {comparison['says']}", f"  by the {comparison['by']}"]
-            if comparison["margin"]:
-                lines[-1] += f"; margin {comparison['margin']:+.3f}"
-            equal = [row for row in comparison["rows"] if not row["best"]]
-            at_best = [row for row in comparison["rows"] if row["best"]]
-            lines += [f"  at equal rates: {counts(equal)}; each at its best: {counts(at_best)}"]
-            lines += _aligned(
-                [
-                    (row["problem"], rate(row), row["verdict"], difference(row), _lost(row))
-                    for row in comparison["rows"]
-                ]
-            )
+            lines += ["", *_comparison(comparison)]
+        if claim["page"] is not None:
+            lines += ["", f"  more of it: {claim['page']}"]
     return "\n".join(lines).lstrip("\n")
 
 
-def _lost(row: dict[str, Any]) -> str:
+def _comparison(comparison: dict[str, Any]) -> list[str]:
+    by = f"  by the {comparison['by']}"
+    by += f"; margin {comparison['margin']:+.3f}" if comparison["margin"] else ""
+    equal = [row for row in comparison["rows"] if not row["best"]]
+    at_best = [row for row in comparison["rows"] if row["best"]]
+    told = f"  at equal {comparison['axis']}s: {counts(equal)}"
+    told += f"; each at its best: {counts(at_best)}" if at_best else ""
+    table = [
+        (
+            row["problem"], where(row, comparison["axis"]), verdict(row),
+            difference(row, comparison["unit"]), _lost(row),
+        )
+        for row in comparison["rows"]
+    ]
+    return [f"  {comparison['says']}", by, told, *_aligned(table)]
+
+
+def _lost(row: Row) -> str:
     if not any(row["untrained"]):
         return ""
     return "ended no lower than the start: " + " / ".join(map(str, row["untrained"])) + " seeds"

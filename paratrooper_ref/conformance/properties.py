@@ -439,3 +439,6 @@ def _arrays(tables: Mapping[str, Mapping[str, Any]]) -> str:
 def _few(x: Any) -> str:
     numbers = [f"{n!r}" for n in np.ravel(x)[:FEW].tolist()]
     return ",".join(numbers) + (",..." if np.size(x) > FEW else "")
+
+
+__all__ = ["NothingRan", "examine", "properties"]

@@ -481,3 +481,6 @@ def _report(
         corpus="replay", digest=digest, profile=backend.profile, total=1, results=[result],
         **(explains or {}),
     )
+
+
+__all__ = ["Replay", "load", "of_failure", "run", "save", "to_replay"]

@@ -516,3 +516,16 @@ def examples(
     drawn = draw(_lists(recipes.strategy(len(rates)), min_steps, max_steps))
     steps = [Step(grads=grads, lr=rates[rate]) for grads, rate in recipes.told(drawn)]
     return Example(spec=spec, state=state, steps=steps)
+
+
+__all__ = [
+    "Example",
+    "Step",
+    "examples",
+    "gradient_sequences",
+    "gradients",
+    "params",
+    "shapes",
+    "specs",
+    "states",
+]

@@ -233,3 +233,6 @@ def strangers(folder: Path, known: Set[str]) -> list[str]:
         if not hidden and not holder and path.suffix != ".rej":
             found += [name] if name not in {MANIFEST, CHANGES, *known} else []
     return found
+
+
+__all__ = ["Corpus", "Entry", "Manifest", "shipped"]

@@ -28,6 +28,7 @@ from paratrooper_ref.landscape.points import (
     Array,
     Direction,
     check_hessian,
+    check_path,
     flat,
     hessian,
     layered,
@@ -251,12 +252,7 @@ def principal_directions(
     problem = trajectory.problem
     check_count(who, problem, count)
     centre = choice(who, "centre", centre, ("mean", "last"))  # type: ignore[assignment]
-    if trajectory.state.batch_axes:
-        msg = f"{who} needs a single run, got a batch of shape {trajectory.state.batch}"
-        raise ValueError(msg)
-    if not trajectory.params:
-        msg = f"{who} needs recorded parameters, got record={trajectory.record!r}"
-        raise ValueError(msg)
+    check_path(who, trajectory)
     if trajectory.stopped is not None or not np.isfinite(trajectory.losses.astype(float)).all():
         why = trajectory.stopped or "a loss is not finite"
         msg = f"{who} needs a run that stayed finite, got one that diverged: {why}; lower its lr"

@@ -13,10 +13,12 @@ from problems._arithmetic import contract
 from problems._params import as_rows
 
 if TYPE_CHECKING:
+    from paratrooper_ref.trajectory import Trajectory
     from problems import Problem
 
 Array = NDArray[np.float64]
 Direction = Mapping[str, Array]
+"""A direction to look along, as a mapping from each layer to an array of its shape."""
 
 # Streams of random numbers beside those of the problems, which end at 5.
 DIRECTION, CHORD = 6, 7
@@ -52,6 +54,26 @@ def flat(who: str, problem: Problem, params: Mapping[str, Any]) -> Array:
         )
         raise ValueError(msg)
     return vectors
+
+
+def check_path(who: str, trajectory: Trajectory) -> None:
+    """Refuse a batch of runs, and a run that did not record where it went.
+
+    Raises
+    ------
+    ValueError
+        If it is one of these.
+    """
+    if trajectory.state.batch_axes:
+        shape = trajectory.state.batch
+        msg = f"{who} needs a single trajectory, got a batch of shape {shape}; run one start alone"
+        raise ValueError(msg)
+    if not trajectory.params:
+        msg = (
+            f"{who} needs recorded parameters, got record={trajectory.record!r}; "
+            "run with record='all' or record=['theta']"
+        )
+        raise ValueError(msg)
 
 
 def layered(problem: Problem, vectors: Array) -> dict[str, Array]:
@@ -91,7 +113,7 @@ def losses(problem: Problem, points: Array) -> Array:
 
 
 def gradients(problem: Problem, points: Array) -> Array:
-    """Return the gradients of (rows, n), block by block."""
+    """Return the gradients of (rows, n), block by block; at complex points complex ones."""
     found = np.empty_like(points)
     for some in blocks(problem, len(points)):
         slope = problem.grad(layered(problem, points[some]))
@@ -122,7 +144,8 @@ def check_hessian(who: str, problem: Problem, points: Array) -> None:
     """Refuse a problem whose Hessian by complex steps is not the slope of its gradient.
 
     A gradient that calls ``abs``, or drops imaginary parts on the way, is wrong without a word;
-    at some points it may be right, as at 0 that of -abs(x)^3.
+    at some points it may be right, as at 0 that of -abs(x)^3.  What is wrong between the points,
+    and right at each of them, is not found.
 
     Raises
     ------
@@ -158,11 +181,8 @@ def products(who: str, problem: Problem, points: Array, along: Array) -> Array:
         return np.stack([along @ hessian(who, problem, point) for point in points])
     found = np.empty((len(points), *along.shape))
     for k, direction in enumerate(along):
-        for some in blocks(problem, len(points)):
-            steps: Any = points[some] + 1j * _STEP * direction
-            slope: Any = problem.grad(layered(problem, steps))
-            pieces = [slope[name].reshape(len(steps), -1) for name in problem.layers]
-            found[some, k] = np.concatenate(pieces, axis=1).imag / _STEP
+        steps: Any = points + 1j * _STEP * direction
+        found[:, k] = gradients(problem, steps).imag / _STEP
     return _cleared(found)
 
 

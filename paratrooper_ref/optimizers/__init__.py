@@ -29,6 +29,7 @@ OPTIMIZERS: Final[dict[str, type[Optimizer]]] = {
         SGD, Adam, AdamW, RAdam, RAdamW, LARS, LAMB, Lookahead, Ranger, RangerLars, Paratrooper,
     )
 }
+"""The classes of the family, by the names that specs and the command line have for them."""
 
 
 def build(spec: Mapping[str, Any]) -> Optimizer:

@@ -1,8 +1,8 @@
 """Figures: a trajectory, a problem or a slice in, matplotlib Axes out.
 
 A function that draws one thing draws on the Axes it is given (or on new ones) and returns them;
-`overview` composes them, and `animate` sets them in motion.  The colours are distinguishable
-without red and green, and each optimizer keeps its own everywhere.
+`overview` composes them, and `animate` sets them in motion.  The colours are told apart by eyes
+without one kind of cone too, and each optimizer keeps its own everywhere.
 """
 
 from paratrooper_ref.plots.basins import Basins, attraction, basins
@@ -12,6 +12,7 @@ from paratrooper_ref.plots.claims import (
     claim_differences,
     claim_figure,
     claim_look,
+    claim_verdicts,
 )
 from paratrooper_ref.plots.heat import Margins, margins
 from paratrooper_ref.plots.landscapes import (
@@ -67,6 +68,7 @@ __all__ = [
     "claim_differences",
     "claim_figure",
     "claim_look",
+    "claim_verdicts",
     "contour",
     "curves",
     "ends",

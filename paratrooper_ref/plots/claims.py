@@ -5,6 +5,7 @@ Everything is drawn from the plain data that ``paratrooper-ref claims --json`` p
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 SHADES: Final = ("#e69f00", "#d55e00", "#8a4fa3", "#1c2f6e")
 EPOCHS_NAMED: Final = {"rangerlars": (60,), "speed": (25, 120), "paratrooper": (25,)}
 MARKERS: Final = ("o", "s", "D", "^")
+VERDICTS: Final = {  # two hues that every eye tells apart, and two greys
+    "holds": ("#0072b2", "holds (+)"),
+    "undecided": ("#c9c9c9", "undecided"),
+    "fails": ("#e69f00", "the opposite was seen"),
+    "unmeasured": ("#f0f0f0", "nothing to compare"),
+}
+UNITS: Final = {"decades": "decades", "share": "a share of 1"}
 
 
 def claim_look(arm: str) -> Look:
@@ -82,33 +90,93 @@ def claim_cuts(curves: Sequence[Mapping[str, Any]], ax: Axes | None = None) -> A
 def claim_differences(
     comparisons: Sequence[Mapping[str, Any]], problem: str, ax: Axes | None = None
 ) -> Axes:
-    """Draw a claim's differences over the learning rates, with intervals; below 0 it holds.
+    """Draw differences over learning rates, floors or depths, with intervals; below 0 is claimed.
 
     Parameters
     ----------
     comparisons : sequence of mapping
-        A claim's ``comparisons``, at most four.
+        Of a claim's ``comparisons``, at most four.
     problem : str
     ax : Axes, optional
     """
     ax = axes(ax)
+    axis, unit = comparisons[0]["axis"], comparisons[0]["unit"]
+    linear = axis == "depth"
     for i, comparison in enumerate(comparisons):
         rows = [
             row for row in comparison["rows"]
             if row["problem"] == problem and not row["best"] and row["difference"] is not None
         ]
-        shift = 1 + 0.06 * (i - (len(comparisons) - 1) / 2)  # so that intervals do not overlap
+        at = np.array([row["at"] for row in rows])
         y = np.array([row["difference"] for row in rows])
         below, above = (np.array([row[key] for row in rows]) for key in ("low", "high"))
+        # So that intervals do not overlap; numbers that have none stay where they are.
+        beside = (i - (len(comparisons) - 1) / 2) * bool((below < above).any())
         ax.errorbar(
-            [shift * row["rates"][0] for row in rows], y, yerr=[y - below, above - y],
+            at + 0.12 * beside if linear else at * (1 + 0.06 * beside), y,
+            yerr=[y - below, above - y],
             color=SHADES[i], marker=MARKERS[i], ms=5, lw=1.4, capsize=2.5,
             label=comparison["says"],
         )
     ax.axhline(0, color=INK, lw=1.1, ls=DASHED)
-    ax.set(xscale="log", xlabel="learning rate", title=problem)
-    ax.set_ylabel("difference, decades\n(below 0: as claimed)")
+    ax.set(xscale="linear" if linear else "log", xlabel=axis, title=problem)
+    if linear:
+        ax.set_xticks(sorted({row["at"] for each in comparisons for row in each["rows"]}))
+    ax.set_ylabel(f"difference, {UNITS[unit]}\n(below 0: as claimed)")
     ax.grid(True, which="major", lw=0.7)
+    return ax
+
+
+def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
+    """Draw every verdict on arms: a row for each part of a claim, a block for each problem.
+
+    Within a block the learning rates rise from left to right, and the last cell, set apart, is
+    that of each arm at its best.
+
+    Parameters
+    ----------
+    found : mapping
+        What ``paratrooper-ref claims --json`` prints.
+    ax : Axes, optional
+
+    Raises
+    ------
+    ValueError
+        If no claim in it compares arms.
+    """
+    from matplotlib.patches import Patch
+
+    ax = axes(ax)
+    parts = [
+        (claim["label"], comparison)
+        for claim in found["claims"] if claim["best"] for comparison in claim["comparisons"]
+    ]
+    if not parts:
+        msg = "claim_verdicts needs a claim that compares optimizers, got none"
+        raise ValueError(msg)
+    problems = list(dict.fromkeys(row["problem"] for _, part in parts for row in part["rows"]))
+    wide = len(found["rates"]) + 2  # a gap, then each at its best
+    for y, (_, part) in enumerate(parts):
+        for row in part["rows"]:
+            i = wide - 1.6 if row["best"] else found["rates"].index(row["at"])
+            x = problems.index(row["problem"]) * (wide + 0.4) + i
+            ax.bar(
+                x, 0.86, bottom=y - 0.43, width=0.9, color=VERDICTS[row["verdict"]][0], lw=0,
+            )
+            if row["verdict"] == "holds":  # told from the others without its colour
+                ax.plot(x, y, "+", color="white", ms=4.5, mew=1.2)
+    starts = [k * (wide + 0.4) for k in range(len(problems))]
+    ax.set_xticks([start + (wide - 2) / 2 for start in starts], problems)
+    ax.set_yticks(range(len(parts)), [f"{part['says']}  {label}" for label, part in parts])
+    ax.set(xlim=(-0.8, starts[-1] + wide), ylim=(len(parts) - 0.4, -0.6))
+    ax.tick_params(length=0, labeltop=True, labelbottom=False)
+    ax.grid(visible=False)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    ax.legend(
+        handles=[Patch(color=color, label=label) for color, label in VERDICTS.values()],
+        loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(VERDICTS), frameon=False,
+    )
     return ax
 
 
@@ -127,10 +195,12 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
     """
     import matplotlib.pyplot as plt
 
-    problems = list(claim["best"])
-    if not problems:
+    if not claim["comparisons"]:
         msg = f"claim_figure needs a claim that was measured, got {claim['name']!r}"
         raise ValueError(msg)
+    problems = list(claim["best"])
+    if not problems:
+        return _without_runs(claim)
     kinds = sorted({curve["best"] for curve in claim["curves"]}) or [True]
     wide = min(len(problems), 3)
     blocks = [problems[i : i + wide] for i in range(0, len(problems), wide)]
@@ -156,6 +226,29 @@ def claim_figure(claim: Mapping[str, Any]) -> Figure:
         figure.legend(
             named.values(), named, loc="outside lower center", ncols=min(len(named), columns)
         )
+    return figure
+
+
+def _without_runs(claim: Mapping[str, Any]) -> Figure:
+    """Return the figure of a claim about no training run: a panel for each of its numbers."""
+    import matplotlib.pyplot as plt
+
+    panels: dict[str, list[Mapping[str, Any]]] = {}
+    for comparison in claim["comparisons"]:
+        panels.setdefault(comparison["by"], []).append(comparison)
+    with styled():
+        figure: Figure
+        figure, grid = plt.subplots(
+            1, len(panels), squeeze=False, layout="constrained",
+            figsize=(max(4.2 * len(panels), 7.5), 3.6 + 0.3 * len(panels)),
+        )
+        for (by, comparisons), ax in zip(panels.items(), grid.flat, strict=True):
+            claim_differences(comparisons, comparisons[0]["rows"][0]["problem"], ax)
+            ax.set_title(textwrap.fill(by, 36 if len(panels) > 1 else 80), fontsize="medium")
+            ax.set_ylabel("" if ax is not grid.flat[0] else ax.get_ylabel())
+        handles, labels = grid.flat[0].get_legend_handles_labels()
+        labels = [text.partition("which are ")[2] or text for text in labels]
+        figure.legend(handles, labels, loc="outside lower center")
     return figure
 
 

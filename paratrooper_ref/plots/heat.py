@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 import numpy as np
 
 from paratrooper_ref.lines import TAGS
-from paratrooper_ref.plots.style import INK, axes
+from paratrooper_ref.plots.style import INK, axes, shades
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from paratrooper_ref.conformance.report import Report
     from paratrooper_ref.optimizers.state import Array
 
+# From below the bound, which is white, to beyond it.
+HEAT: Final = ("#08306b", "#3d7ab5", "#a9cbe2", "#ffffff", "#f7c58a", "#d9730d", "#6b2d00")
 DECADES: Final = 3  # of error over bound, shown on either side of the bound
 CELLS: Final = 12  # columns in which the numbers themselves are written
 COLUMNS, LINES = 16, 24  # labels that fit
@@ -57,16 +59,12 @@ def margins(
     ValueError
         If there is nothing measured in the cases asked for, or the report is not whole.
     """
-    from matplotlib.colors import LinearSegmentedColormap
-
     found = table(report, rows=rows, only=only)
     title = _title(report)
     ax = axes(ax)
     with np.errstate(divide="ignore"):  # no error at all
         height = np.clip(np.log10(found.shares), -DECADES, DECADES)
-    shades = ["#08306b", "#3d7ab5", "#a9cbe2", "#ffffff", "#f7c58a", "#d9730d", "#6b2d00"]
-    plain = LinearSegmentedColormap.from_list("margins", shades)
-    heat = plain.with_extremes(over="black", bad="#dddddd")
+    heat = shades(*HEAT).with_extremes(over="black", bad="#dddddd")
     height = np.where(np.isinf(found.shares), np.inf, height)
     image = ax.imshow(
         height, cmap=heat, vmin=-DECADES, vmax=DECADES, aspect="auto", interpolation="nearest"

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from paratrooper_ref.landscape.convexity import Convexity
-from paratrooper_ref.plots.style import DASHED, INK, axes, single, styled
+from paratrooper_ref.landscape.points import check_path
+from paratrooper_ref.plots.style import DASHED, INK, axes, shades, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from paratrooper_ref.landscape import Principal, Slice
     from paratrooper_ref.trajectory import Trajectory
 
-# Any two are apart to those who do not see red or green too.
+# Any two are 20 or more apart, whatever cones an eye has: see `style`.
 SERIES: Final = ("#0072b2", "#d55e00", "#111111", "#56b4e9", "#8c8c8c", "#4b2161")
 LOSSES: Final = ("#173a57", "#2f628c", "#5a91b8", "#93bcd6", "#c9deea", "#f7fafc")  # low is deep
 RATIOS: Final = ("#fbfcfd", "#f6d9bd", "#e69f00", "#a8480a", "#4a1d03")
@@ -29,6 +30,11 @@ DOTS: Final = 36  # of a path
 SHOWN: Final = 10  # principal components
 BEYOND: Final = 0.5  # widths of a map on each side that a run may widen it by
 FAR: Final = 1e3  # widths from which on a line leads out of a map in the same direction
+
+DIRECTIONS: Final = {"xlabel": "along the first direction", "ylabel": "along the second"}
+CENTER: Final[Mapping[str, Any]] = {
+    "marker": "P", "ms": 10, "mew": 1.0, "color": INK, "mec": "white", "ls": "none", "zorder": 5,
+}
 
 Limits = tuple[float, float]
 
@@ -71,13 +77,13 @@ def slice_map(
     x, y = slice.coordinates
     heights = scale(slice.losses).T  # an image has its rows along y
     levels = np.linspace(*scale.ends, 29)
-    drawn = ax.contourf(x, y, heights, levels=levels, cmap=_shades(LOSSES), extend="both", zorder=0)
+    drawn = ax.contourf(x, y, heights, levels=levels, cmap=shades(*LOSSES), extend="both", zorder=0)
     ax.contour(
         x, y, heights, levels=levels[::2], colors="#5b7690", linewidths=0.45, alpha=0.55,
         linestyles="solid", zorder=1,
     )
     if path is None:
-        ax.plot(0, 0, "P", ms=10, mew=1.0, color=INK, mec="white", zorder=5)
+        ax.plot(0, 0, **CENTER)
     else:
         shown = path.near[_spread(path.coordinates[path.near])]
         ax.plot(*path.line.T, color=INK, lw=1.0, zorder=3)
@@ -92,7 +98,7 @@ def slice_map(
         ax.set_title(path.title, loc="left")
     if bar:
         scale.bar(ax, drawn)
-    ax.set(xlabel="along the first direction", ylabel="along the second")
+    ax.set(**DIRECTIONS)
     return ax
 
 
@@ -132,13 +138,13 @@ def slice_surface(
     heights = np.clip(scale(slice.losses), *scale.ends)
     x, y = np.meshgrid(*slice.coordinates, indexing="ij")
     solid.plot_surface(
-        x, y, heights, cmap=_shades(LOSSES), vmin=scale.ends[0], vmax=scale.ends[1], rstride=1,
+        x, y, heights, cmap=shades(*LOSSES), vmin=scale.ends[0], vmax=scale.ends[1], rstride=1,
         cstride=1, linewidth=0, antialiased=False,
     )
     solid.set_zticks(*scale.ticks())
     solid.set_zlim(*scale.ends)
     solid.tick_params(axis="z", pad=8)
-    solid.set(xlabel="along the first direction", ylabel="along the second")
+    solid.set(**DIRECTIONS)
     solid.set_zlabel("loss", labelpad=16)
     solid.view_init(32, -58)
     solid.set_box_aspect((4, 4, 2.6), zoom=1.02)
@@ -220,12 +226,12 @@ def ratio_map(
     ax = axes(ax)
     x, y = slice.coordinates
     drawn = ax.pcolormesh(
-        x, y, found.ratio.T, cmap=_shades(RATIOS), vmin=0, vmax=1, shading="nearest"
+        x, y, found.ratio.T, cmap=shades(*RATIOS), vmin=0, vmax=1, shading="nearest"
     )
-    ax.plot(0, 0, "P", ms=10, mew=1.0, color=INK, mec="white")
+    ax.plot(0, 0, **CENTER)
     if bar:
         ax.figure.colorbar(drawn, ax=ax, label="ratio of eigenvalues; 0 is convex")
-    ax.set(xlabel="along the first direction", ylabel="along the second")
+    ax.set(**DIRECTIONS)
     return ax
 
 
@@ -340,12 +346,6 @@ class _Scale:
         made.ax.set_yticklabels(texts)
 
 
-def _shades(colors: Sequence[str]) -> Any:
-    from matplotlib.colors import LinearSegmentedColormap
-
-    return LinearSegmentedColormap.from_list("shades", colors)
-
-
 def _is_plane(who: str, given: Slice) -> None:
     if len(given.coordinates) != 2:
         msg = f"{who} needs a slice of two directions, got one; slice_lines draws it"
@@ -365,12 +365,9 @@ class _Path(NamedTuple):
 
 def _projected(who: str, given: Slice, run: Trajectory) -> _Path:
     """Return where a run lies beside a slice, as far as a map of it may show."""
-    single(who, run)
+    check_path(who, run)
     if dict(run.problem.layers) != dict(given.problem.layers):
         msg = f"{who} needs a run on {given.problem.name}, got one on {run.problem.name}"
-        raise ValueError(msg)
-    if not run.params:
-        msg = f"{who} needs recorded parameters, got record={run.record!r}"
         raise ValueError(msg)
     coordinates, distance = given.project(run.params)
     low, high = (np.array([c[i] for c in given.coordinates]) for i in (0, -1))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 APART: Final = 8  # elements drawn one by one; of more, the spread
 SHOWN: Final = 20  # times the loss at the start: what is higher is beyond the top
 FAR: Final = 1e3  # times that: where a band ends that goes on
-BESIDE: Final = 3  # layers whose key finds room among the curves; of more it is beside them
+ROOM: Final = 3  # layers whose key finds room among the curves; of more it is beside them
 MARKS: Final = "osD^vP"  # of layers, so that one is seen where another lies upon it
 PLACES: Final = 6  # marks along a curve
 TINY, MOST = 1e-300, 1e150  # the margins of a logarithmic axis overflow beyond
@@ -232,7 +232,7 @@ def trust(trajectory: Trajectory, ax: Axes | None = None) -> Axes:
     ax.set(yscale="log", xlabel="step", ylabel=f"trust ratio{spread}")
     ax.grid(True, which="major", lw=0.7)
     ax.margins(x=0.01)
-    if len(layers) > BESIDE:
+    if len(layers) > ROOM:
         return key(ax)
     ax.legend()
     return ax

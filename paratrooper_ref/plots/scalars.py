@@ -9,12 +9,13 @@ import numpy as np
 from paratrooper_ref.arithmetic import EXACT, scalar
 from paratrooper_ref.explain import evaluate
 from paratrooper_ref.optimizers.paratrooper import Paratrooper, paratrooper
-from paratrooper_ref.plots.style import INK, axes, draw
+from paratrooper_ref.plots.style import CATEGORIES, INK, axes, draw
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LONGEST: Final = 100_000  # steps in some half a minute, and beyond what betas in use tell apart
+# Steps that a figure takes itself: more would be minutes, and betas in use have long settled.
+LONGEST: Final = 100_000
 
 
 def curves(
@@ -32,8 +33,8 @@ def curves(
     ax = axes(ax)
     b, ceiling = scalar_curves(beta1, beta2, steps)
     t = np.arange(1, steps + 1)
-    draw(ax, t, b, color="#0072b2", lw=2, label=r"$b_t$, bias correction")
-    draw(ax, t, 1 / b, color="#009e73", lw=2, label=r"$1/b_t$")
+    draw(ax, t, b, color=CATEGORIES[0], lw=2, label=r"$b_t$, bias correction")
+    draw(ax, t, 1 / b, color=CATEGORIES[1], lw=2, label=r"$1/b_t$")
     ax.axhline(1, color="#999999", lw=0.8, zorder=0)
     if np.isfinite(ceiling).any():
         opened = int(np.flatnonzero(np.isfinite(ceiling))[0])
@@ -45,7 +46,7 @@ def curves(
     low = int(np.argmin(b))
     ax.annotate(
         f"t = {t[low]}: {b[low]:.4f}", (t[low], b[low]), xytext=(-24, -16),
-        textcoords="offset points", color="#0072b2",
+        textcoords="offset points", color=CATEGORIES[0],
     )
     ax.set(xscale="log", yscale="log", xlabel="step t")
     ax.set_xlim((1, steps) if steps > 1 else (0.5, 2))
