@@ -25,11 +25,12 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 import numpy as np
 
 from paratrooper_ref import __version__
+from paratrooper_ref.arguments import count, integer
 from paratrooper_ref.claims.commands import add_verb as add_claims
-from paratrooper_ref.comparison import MULTIPLES, compare, save, table
+from paratrooper_ref.comparison import GRID, MULTIPLES, compare, save, table
 from paratrooper_ref.conformance import commands as conformance
 from paratrooper_ref.explain import explain, number
-from paratrooper_ref.files import folder, replacing
+from paratrooper_ref.files import folder, replacing, unread
 from paratrooper_ref.golden.commands import add_verbs
 from paratrooper_ref.golden.error import GoldenError, Unproved
 from paratrooper_ref.lines import TAGS
@@ -43,6 +44,8 @@ from paratrooper_ref.trajectory import Trajectory, check_run, load
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from paratrooper_ref.comparison import Entry
+    from paratrooper_ref.plots import Basins
     from problems import Problem
 
 DONE: Final = 0
@@ -50,6 +53,7 @@ FAILED: Final = 1
 USAGE: Final = 2
 UNHEARD: Final = 141  # what a shell says of a process that a closed pipe has ended
 PICTURES: Final = ("basins", "curves", "losses", "margins", "paths", "trust")
+MANY: Final = 0.1  # of the starts of basins: so many that it should be said
 REPORT: Final = "paratrooper-ref conformance report"
 MAIN_PROBLEMS: Final = ("rosenbrock", "diabetes")
 FAMILY: Final = f"{', '.join(OPTIMIZERS)} (lookahead:INNER goes around another, AdamW by default)"
@@ -114,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
         description=(
             "Run optimizers on problems and leave a table, a figure and the trajectories. "
             "Without arguments: the whole family on Rosenbrock's valley and on the diabetes "
-            "regression, each optimizer at the best of ten learning rates."
+            "regression, each optimizer at its best learning rate."
         ),
         epilog="example: paratrooper-ref run adamw paratrooper --problem beale --steps 300",
     )
@@ -123,12 +127,13 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument(
         "--lr",
         default="sweep",
-        help="a learning rate, or 'sweep' (default): ten multiples of each optimizer's own, from "
-        "a tenth to a hundred times",
+        help="a learning rate, or 'sweep' (default): multiples of each optimizer's own, from "
+        f"{MULTIPLES[0]:g} to {MULTIPLES[-1]:g}, and on until a decade on either side of the best "
+        f"ends higher, or to {GRID[0]:g} and {GRID[-1]:g}; to look elsewhere, --set lr=X",
     )
-    verb.add_argument("--steps", type=_integer, default=500, help="steps to take (default 500)")
+    verb.add_argument("--steps", type=integer, default=500, help="steps to take (default 500)")
     verb.add_argument("--schedule", help=f"{', '.join(SCHEDULES)}, such as plateau:patience=5")
-    verb.add_argument("--every", type=_integer, default=1, help="record every n-th step (1)")
+    verb.add_argument("--every", type=integer, default=1, help="record every n-th step (1)")
     verb.add_argument(
         "--out",
         type=Path,
@@ -136,7 +141,7 @@ def _parser() -> argparse.ArgumentParser:
         help="folder to write to (default paratrooper-run); files of the same name are replaced",
     )
     cores = os.cpu_count() or 1
-    verb.add_argument("--jobs", type=_integer, default=cores, help=f"processes to use ({cores})")
+    verb.add_argument("--jobs", type=count, default=cores, help=f"processes to use ({cores})")
     verb.add_argument("--no-figure", action="store_true", help="draw nothing")
     verb.add_argument("--json", action="store_true", help="print the summary as JSON")
     verb.set_defaults(act=_run, parser=verb)
@@ -150,7 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("optimizer", help=f"one of {FAMILY}")
     _add_run_arguments(verb, many=False)
     verb.add_argument("--lr", type=float, help="learning rate; the optimizer's own by default")
-    verb.add_argument("--step", type=_integer, default=1, help="which step, from 1 (default)")
+    verb.add_argument("--step", type=integer, default=1, help="which step, from 1 (default)")
     verb.add_argument("--layer", help="which layer (default: the first)")
     verb.add_argument("--json", action="store_true", help="print the lines as JSON")
     verb.set_defaults(act=_explain, parser=verb)
@@ -175,7 +180,7 @@ def _parser() -> argparse.ArgumentParser:
     verb.add_argument("--beta2", type=float, default=0.999, help="of the curves (default 0.999)")
     verb.add_argument(
         "--steps",
-        type=_integer,
+        type=integer,
         help="length of the curves (default 2000); steps from each start of the basins (as many "
         f"as the run took); at most {LONGEST}",
     )
@@ -203,15 +208,15 @@ def _add_run_arguments(verb: argparse.ArgumentParser, *, many: bool) -> None:
     verb.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", help="a hyperparameter"
     )
-    verb.add_argument("--minibatch", type=_integer, metavar="SIZE", help="draw mini-batches")
-    verb.add_argument("--seed", type=_integer, default=0, help="seed of the draws (default 0)")
+    verb.add_argument("--minibatch", type=integer, metavar="SIZE", help="draw mini-batches")
+    verb.add_argument("--seed", type=integer, default=0, help="seed of the draws (default 0)")
 
 
 def _run(args: argparse.Namespace) -> int:
     names = [name.lower() for name in args.optimizer] or list(OPTIMIZERS)
     optimizers = {name: _optimizer(name, args.set, all_of=names) for name in names}
     problems = [_problem(p, args) for p in args.problem or MAIN_PROBLEMS]
-    multiples: tuple[float, ...] = MULTIPLES
+    multiples: tuple[float, ...] | None = None
     if args.lr != "sweep":
         lr, multiples = _number("--lr", args.lr), (1.0,)
         optimizers = {name: optimizer.at_rate(lr) for name, optimizer in optimizers.items()}
@@ -230,22 +235,40 @@ def _run(args: argparse.Namespace) -> int:
             multiples=multiples,
             schedule=schedule,
             every=args.every,
-            jobs=max(1, args.jobs),
+            jobs=args.jobs,
             progress=bar,
         )
     files = save(entries, args.out)
     if figures is not None:
-        files.append(_drawn(figures.overview(entries), args.out / "figure.png"))
+        import matplotlib as mpl
+
+        with mpl.rc_context(figures.STYLE):
+            files.append(_drawn(figures.overview(entries), args.out / "figure.png"))
     if args.json:
         print(json.dumps([e.summary() for e in entries], indent=1, allow_nan=False))
     else:
         print(table(entries))
-        if len(multiples) > 1:
-            span = f"{multiples[0]:g} to {multiples[-1]:g} times its own"
-            print(f"\neach at the best of {len(multiples)} learning rates, {span}")
+        if multiples is None:
+            print(f"\n{_searched(entries)}")
         picture = f"; look at {files[-1]}" if figures else ""
         print(f"saved {len(files)} files in {args.out}{picture}")
     return DONE
+
+
+def _searched(entries: Sequence[Entry]) -> str:
+    """Return in words what rates have been tried, and where that was not enough."""
+    tried = sorted({len(entry.rates) for entry in entries})
+    said = (
+        f"each at the best of {'-'.join(map(str, tried[:: max(1, len(tried) - 1)]))} learning "
+        f"rates: {MULTIPLES[0]:g} to {MULTIPLES[-1]:g} times its own, and on until a decade on "
+        "either side of the best ended higher"
+    )
+    if any(entry.edge for entry in entries):
+        said += (
+            f"\nat the edge: up to {GRID[0]:g} and {GRID[-1]:g} times its own the loss falls to "
+            "the end; look further with --set lr=X, another rate of its own"
+        )
+    return said
 
 
 def _explain(args: argparse.Namespace) -> int:
@@ -295,7 +318,7 @@ def _plot(args: argparse.Namespace) -> int:
         else:
             if not args.file and args.what not in (*PICTURES, *TAGS):
                 _known("picture", args.what, [*PICTURES, *TAGS])
-            if not args.file:
+            if not args.file and args.what != "margins":
                 msg = f"plot {args.what} needs files that 'run' has saved, got none"
                 raise ValueError(msg)
             if args.what == "margins":
@@ -312,13 +335,20 @@ def _plot(args: argparse.Namespace) -> int:
 
 def _report(files: list[Path]) -> dict[str, Any]:
     """Return what ``check --report`` has saved as JSON."""
+    needs = "plot margins needs a report that 'check --report x.json' has saved, got"
+    if not files:
+        msg = f"{needs} none"
+        raise ValueError(msg)
     _one_file("margins", files)
     try:
         found = json.loads(files[0].read_bytes())
+    except OSError as error:
+        msg = f"{needs} {unread(files[0], error)}"
+        raise ValueError(msg) from error
     except ValueError:
         found = None
     if not isinstance(found, dict) or not str(found.get("format")).startswith(REPORT):
-        msg = f"plot margins needs a report that 'check --report x.json' has saved, got {files[0]}"
+        msg = f"{needs} {files[0]}"
         raise ValueError(msg)
     return found
 
@@ -341,8 +371,8 @@ def _plotted(plots: ModuleType, args: argparse.Namespace, runs: list[Trajectory]
         named = _named(runs)
         ax = plots.losses(named, floor=1e-16)
         ax.set_title(runs[0].problem.name)
-        ax.legend()
-        return ax
+        ax.figure.set_figwidth(plots.style.BESIDE)
+        return plots.key(ax)
     if what == "paths":
         ax = plots.contour(runs[0].problem)
         for name, run in _named(runs).items():
@@ -358,9 +388,9 @@ def _plotted(plots: ModuleType, args: argparse.Namespace, runs: list[Trajectory]
             )
             raise ValueError(msg)
         steps = _steps(args, int(run.t[-1]))
-        return plots.basins(
-            plots.attraction(run.optimizer, run.problem, steps=steps, schedule=run.schedule)
-        )
+        found = plots.attraction(run.optimizer, run.problem, steps=steps, schedule=run.schedule)
+        _hint(found)
+        return plots.basins(found)
     if what == "trust":
         return plots.trust(runs[0])
     tags = set().union(*(tags for tags in runs[0].lines.values()))
@@ -369,6 +399,17 @@ def _plotted(plots: ModuleType, args: argparse.Namespace, runs: list[Trajectory]
         msg = f"plot {what} needs a run with that line, got one of {runs[0].optimizer.name}"
         raise ValueError(msg)
     return plots.line(runs[0], what, layer=args.layer)
+
+
+def _hint(found: Basins) -> None:
+    """Say on stderr that more steps may take starts to a minimum, if many are at none."""
+    nowhere = float(np.mean((found.reached < 0) & found.alive))
+    more = min(10 * found.steps, LONGEST)
+    if nowhere >= MANY and more > found.steps:
+        sys.stderr.write(
+            f"plot basins: after {found.steps} steps {nowhere:.0%} of the starts are at no minimum "
+            f"that is declared; more steps may take them there, such as --steps {more}\n"
+        )
 
 
 def _steps(args: argparse.Namespace, otherwise: int) -> int:
@@ -518,14 +559,6 @@ def _number(name: str, text: str) -> float:
     except ValueError:
         msg = f"{name} needs a number or 'sweep', got {text!r}"
         raise ValueError(msg) from None
-
-
-def _integer(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        msg = f"an integer is needed, got {text!r}"
-        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _problems() -> ModuleType:

@@ -1,7 +1,9 @@
 """Several optimizers on several problems, each at its best of a range of learning rates.
 
-One learning rate favours the optimizer it suits; so every optimizer is run over the same
-multiples of its own rate and shown at its best, beside the whole range.
+One learning rate favours the optimizer it suits, and one range of them the optimizer whose best
+is within it; so every optimizer is run over multiples of its own rate, and over more until its
+best has a decade of rates on either side that end higher.  It is shown at its best, beside the
+whole range.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -26,8 +28,11 @@ from paratrooper_ref.trajectory import Trajectory, run
 if TYPE_CHECKING:
     from problems import Problem
 
-# Of an optimizer's own learning rate, three a decade from a tenth to a hundred.
-MULTIPLES: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0)
+DECADE: Final = 3  # multiples a decade: 1, 2, 5
+# Of an optimizer's own learning rate: all that are ever tried, five decades to either side, and
+# those that are tried in any case, from a tenth to a hundred.
+GRID: Final = tuple(float(f"{(1, 2, 5)[k % DECADE]}e{k // DECADE}") for k in range(-15, 16))
+MULTIPLES: Final = tuple(m for m in GRID if 0.1 <= m <= 100)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,6 +65,11 @@ class Entry:
         minimum = self.best.problem.minimum
         return None if minimum is None else float(self.best.losses[-1]) - minimum
 
+    @property
+    def edge(self) -> Literal["lowest", "highest"] | None:
+        """Which end of the rates the best is at, or None: see `edge_of`."""
+        return edge_of(self.rates, self.finals)
+
     def summary(self) -> dict[str, Any]:
         """Return the entry as plain data, for a table or JSON."""
         return {
@@ -70,6 +80,7 @@ class Entry:
             "loss": _json(float(self.best.losses[-1])),
             "excess": _json(self.excess),
             "stopped": self.best.stopped,
+            "edge": self.edge,
             "sweep": {str(r): _json(x) for r, x in zip(self.rates, self.finals, strict=True)},
         }
 
@@ -79,12 +90,31 @@ def _json(x: float | None) -> float | None:
     return x if x is not None and math.isfinite(x) else None
 
 
+def edge_of(
+    rates: Sequence[float], finals: Sequence[float]
+) -> Literal["lowest", "highest"] | None:
+    """Return which end of the rates has led lowest, so that a better one may lie beyond.
+
+    None where a rate between the ends has led as low, and where none has stayed finite.
+
+    Examples
+    --------
+    >>> edge_of((0.1, 1, 10), (3, 2, 1)), edge_of((0.1, 1, 10), (3, 1, 2))
+    ('highest', None)
+    """
+    low, high, least = min(rates), max(rates), min(finals)
+    as_low = [rate for rate, final in zip(rates, finals, strict=True) if final == least]
+    if low == high or not math.isfinite(least) or any(low < rate < high for rate in as_low):
+        return None
+    return "lowest" if low in as_low else "highest"
+
+
 def compare(
     optimizers: Mapping[str, Optimizer],
     problems: Sequence[Problem],
     steps: int,
     *,
-    multiples: Sequence[float] = MULTIPLES,
+    multiples: Sequence[float] | None = None,
     schedule: Schedule | None = None,
     every: int = 1,
     jobs: int = 1,
@@ -98,41 +128,78 @@ def compare(
         By the name to show.
     problems, steps, schedule, every
         As in `run`.
-    multiples : sequence of float
-        Multiples of each optimizer's learning rate to try; the lowest final loss is the best.
+    multiples : sequence of float, optional
+        Multiples of each optimizer's learning rate to try, and no others; the lowest final loss
+        is the best, of equal ones that of the multiple nearest 1.  By default those of
+        ``MULTIPLES``, and then more of ``GRID`` until a decade on either side of the best has
+        been tried, or ``GRID`` ends; where none stays finite, lower ones.
     jobs : int
         Processes to use; the results do not depend on it.
     progress : callable, optional
-        Called with the number of runs done and of all runs.
+        Called with the number of runs done, and of all that are known to be needed.
+
+    Notes
+    -----
+    A loss that is not convex in the rate may have another valley beyond: the best is the lowest
+    of those tried, which `Entry` lists.  And the last loss of a run that swings is where it
+    happens to be: of several rates the luckiest, which is lower than it would be a step later.
+
+    Examples
+    --------
+    Gradient descent on booth multiplies its error by 1 - 2 lr and 1 - 18 lr; the best of 1, 2
+    and 5 a decade is 0.1, ten times its own, and rates from 0.2 on diverge.
+
+    >>> import problems
+    >>> import paratrooper_ref as pr
+    >>> (entry,) = compare({"sgd": pr.SGD(lr=0.01)}, [problems.booth()], 50)
+    >>> entry.lr, entry.edge
+    (0.1, None)
     """
+    if multiples is not None and len(multiples) == 0:
+        msg = f"compare needs multiples of a learning rate to try, got multiples={multiples!r}"
+        raise ValueError(msg)
     pairs = [(name, problem) for problem in problems for name in optimizers]
-    rates = {name: _rates(optimizer, multiples) for name, optimizer in optimizers.items()}
     whole: dict[str, Any] = {"schedule": schedule, "every": every}
     brief = whole | {"record": "loss", "every": max(steps, 1)}
-    trials = [
-        (optimizers[name].at_rate(lr), problem, steps, brief)
-        for name, problem in pairs
-        for lr in rates[name]
-    ]
-    entries: list[Entry] = []
+    searched, first = multiples is None, MULTIPLES if multiples is None else multiples
+    swept: list[dict[float, float]] = [{} for _ in pairs]
+    wanted = [(i, multiple) for i in range(len(pairs)) for multiple in first]
+    done, known = 0, len(pairs)
     with _workers(jobs) as mapped:
-        finals: list[float] = []
-        for trajectory in mapped(_job, trials):
-            finals.append(_final(trajectory))
-            if progress is not None:
-                progress(len(finals), len(trials) + len(pairs))
-        swept = np.reshape(finals, (len(pairs), len(multiples)))
-        best = [
-            (optimizers[name].at_rate(rates[name][int(np.argmin(row))]), problem, steps, whole)
-            for (name, problem), row in zip(pairs, swept, strict=True)
-        ]
-        for (name, _), row, trajectory in zip(pairs, swept, mapped(_job, best), strict=True):
-            entries.append(
-                Entry(name=name, rates=rates[name], finals=tuple(row.tolist()), best=trajectory)
-            )
-            if progress is not None:
-                progress(len(trials) + len(entries), len(trials) + len(pairs))
-    return entries
+
+        def runs(
+            trials: Sequence[tuple[int, float]], options: dict[str, Any]
+        ) -> Iterator[Trajectory]:
+            nonlocal done
+            chosen = [
+                (_at(optimizers[pairs[i][0]], multiple), pairs[i][1], steps, options)
+                for i, multiple in trials
+            ]
+            for trajectory in mapped(_job, chosen):
+                done += 1
+                if progress is not None:
+                    progress(done, known)
+                yield trajectory
+
+        # NOTE: all that is known to be needed is tried before it is asked what else is: so the
+        # processes have work, and what is tried does not depend on which of them is first.
+        while wanted:
+            known += len(wanted)
+            for (i, multiple), trajectory in zip(wanted, runs(wanted, brief), strict=True):
+                swept[i][multiple] = _final(trajectory)
+            further = map(_further, swept) if searched else ()
+            wanted = [(i, multiple) for i, several in enumerate(further) for multiple in several]
+        best = list(runs([(i, _best(finals)) for i, finals in enumerate(swept)], whole))
+    return [
+        Entry(
+            name=name,
+            rates=tuple(_rate(optimizers[name], multiple) for multiple in order),
+            finals=tuple(finals[multiple] for multiple in order),
+            best=trajectory,
+        )
+        for (name, _), finals, trajectory in zip(pairs, swept, best, strict=True)
+        for order in [sorted(finals) if searched else first]
+    ]
 
 
 def save(entries: Sequence[Entry], folder: Path) -> list[Path]:
@@ -169,7 +236,7 @@ def table(entries: Sequence[Entry]) -> str:
                 f"{entry.lr:g}",
                 f"{float(entry.best.losses[-1]):.6g}",
                 excess,
-                entry.best.stopped or "",
+                entry.best.stopped or (f"at the edge: {entry.edge} rate" if entry.edge else ""),
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
@@ -179,10 +246,30 @@ def table(entries: Sequence[Entry]) -> str:
     )
 
 
-def _rates(optimizer: Optimizer, multiples: Sequence[float]) -> tuple[float, ...]:
+def _best(finals: Mapping[float, float]) -> float:
+    """Return the multiple that has led lowest, of equal ones the nearest to 1."""
+    return min(finals, key=lambda multiple: (finals[multiple], abs(multiple - 1)))
+
+
+def _further(finals: Mapping[float, float]) -> list[float]:
+    """Return the multiples to try next: what is absent of a decade on either side of the best."""
+    best, first = _best(finals), GRID.index(min(finals))
+    if math.isfinite(finals[best]):
+        at = GRID.index(best)
+        near = GRID[max(0, at - DECADE) : at + DECADE + 1]
+    else:
+        near = GRID[max(0, first - DECADE) : first]
+    return [multiple for multiple in near if multiple not in finals]
+
+
+def _at(optimizer: Optimizer, multiple: float) -> Optimizer:
+    return optimizer.at_rate(_rate(optimizer, multiple))
+
+
+def _rate(optimizer: Optimizer, multiple: float) -> float:
     lr = float(optimizer.hyper()["lr"])
     # NOTE: 0.2 * 0.1 would be 0.020000000000000004; a rate that was asked for stays as it is.
-    return tuple(lr if m == 1 else float(f"{m * lr:.12g}") for m in multiples)
+    return lr if multiple == 1 else float(f"{multiple * lr:.12g}")
 
 
 def _final(trajectory: Trajectory) -> float:

@@ -52,6 +52,13 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
+def unread(path: Path, error: OSError) -> str:
+    """Return in words which file could not be read, and why."""
+    if isinstance(error, FileNotFoundError):
+        return f"{path}, which is not there"
+    return f"{path} ({error.strerror or error})"
+
+
 @contextmanager
 def folder(who: str, path: Path) -> Iterator[None]:
     """Make sure of a folder before the work; leave none behind if the work comes to nothing.

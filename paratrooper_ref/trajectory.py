@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, cast
 
 import numpy as np
 
-from paratrooper_ref.files import replacing
+from paratrooper_ref.files import replacing, unread
 from paratrooper_ref.lines import MODEL_TAGS, TAGS
 from paratrooper_ref.optimizers import Lines, NonFiniteError, Optimizer, State, build
 from paratrooper_ref.optimizers.admit import admitted_state
@@ -256,7 +256,7 @@ def run(
     20 170.0 1.4485
     """
     record = record if isinstance(record, str) else tuple(record)
-    check_run(optimizer, problem, schedule, steps=steps, every=every, record=record)
+    check_run(optimizer, problem, schedule, steps=steps, every=every, record=record, start=start)
     steps, every = int(steps), int(every)
     if state is not None and not (start is None and scalars is None):
         msg = "run needs either a state or a start with its scalars, got both"
@@ -321,20 +321,31 @@ def load(path: str | Path) -> Trajectory:
     ValueError
         If it is not a trajectory of this format.
     """
+    try:
+        with Path(path).open("rb") as file:
+            return _read(file, path)
+    except OSError as error:
+        msg = (
+            "load needs a file that 'run' or Trajectory.save has written, got "
+            f"{unread(Path(path), error)}; by default 'run' writes to paratrooper-run"
+        )
+        raise type(error)(msg) from error
+
+
+def _read(file: BinaryIO, path: str | Path) -> Trajectory:
     import problems  # here, so that the package itself needs only NumPy
 
-    with Path(path).open("rb") as file:
-        try:
-            with np.load(file, allow_pickle=False) as parts_of:
-                arrays = {name: parts_of[name] for name in parts_of.files}
-            about = json.loads(str(arrays.pop("about")))
-            found = about["format"]
-            return _loaded(arrays, about, problems.build(about["problem"]))
-        except Exception as error:  # zip, zlib, numpy, json, a missing part: each its own
-            of_another = "found" in locals() and found != FORMAT
-            what = f"got {found!r} in {path}" if of_another else f"got {path} ({error!r})"
-            msg = f"load needs a saved trajectory of the format {FORMAT!r}, {what}"
-            raise ValueError(msg) from error
+    try:
+        with np.load(file, allow_pickle=False) as parts_of:
+            arrays = {name: parts_of[name] for name in parts_of.files}
+        about = json.loads(str(arrays.pop("about")))
+        found = about["format"]
+        return _loaded(arrays, about, problems.build(about["problem"]))
+    except Exception as error:  # zip, zlib, numpy, json, a missing part: each its own
+        of_another = "found" in locals() and found != FORMAT
+        what = f"got {found!r} in {path}" if of_another else f"got {path} ({error!r})"
+        msg = f"load needs a saved trajectory of the format {FORMAT!r}, {what}"
+        raise ValueError(msg) from error
 
 
 def _loaded(arrays: dict[str, Array], about: dict[str, Any], problem: Problem) -> Trajectory:
@@ -386,6 +397,15 @@ def _loaded(arrays: dict[str, Array], about: dict[str, Any], problem: Problem) -
         stopped=about["stopped"],
         **parts,
     )
+
+
+def _start(problem: Problem) -> str:
+    """Return how a start of a problem is written."""
+    layers = ", ".join(
+        f"{name!r}: {np.asarray(x).tolist() if problem.size <= 4 else f'array of shape {x.shape}'}"
+        for name, x in problem.starts[0].items()
+    )
+    return f"start={{{layers}}}"
 
 
 def _loss(problem: Problem, params: Mapping[str, Array]) -> Any:
@@ -492,6 +512,7 @@ def check_run(
     steps: object,
     every: object,
     record: Record = "all",
+    start: object = None,
 ) -> None:
     """Refuse what `run` could only fail at later.
 
@@ -508,6 +529,10 @@ def check_run(
         raise TypeError(msg)
     if schedule is not None and not isinstance(schedule, Schedule):
         msg = f"run needs a schedule, such as ReduceOnPlateau(), got schedule={schedule!r}"
+        raise TypeError(msg)
+    if start is not None and not isinstance(start, Mapping):
+        written = _start(cast("Problem", problem))
+        msg = f"run needs a start as arrays by layer, got start={start!r}; write {written}"
         raise TypeError(msg)
     wanted: list[tuple[str, object, int]] = [("steps", steps, 0), ("every", every, 1)]
     for name, value, least in wanted:

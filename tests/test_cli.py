@@ -36,7 +36,9 @@ def test_run_leaves_a_table_a_figure_and_the_trajectories(
         "rosenbrock-sgd.npz",
         "summary.json",
     ]
-    assert (out / "figure.png").read_bytes().startswith(b"\x89PNG")
+    picture = (out / "figure.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert int.from_bytes(picture[16:20], "big") >= 2 * 390  # sharp on a phone
     summary = json.loads((out / "summary.json").read_text())
     printed = capsys.readouterr().out
     for row in summary:
@@ -47,6 +49,25 @@ def test_run_leaves_a_table_a_figure_and_the_trajectories(
         again = pr.run(loaded.optimizer, loaded.problem, 12)
         np.testing.assert_array_equal(again.losses, loaded.losses)
         assert f"{row['loss']:.6g}" in printed
+
+
+def test_run_says_how_far_it_has_looked_and_where_that_was_not_enough(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A best at the edge of its rates has a word in its row, and what to do stands below."""
+    command = ["run", "sgd", "--problem", "booth", "--steps", "3", "--no-figure"]
+
+    main(command)
+    inside = capsys.readouterr().out
+    main([*command, "--set", "lr=1e-9"])
+    beyond = capsys.readouterr().out
+    main([*command, "--lr", "1e-9"])
+    alone = capsys.readouterr().out
+
+    assert "each at the best of 10 learning rates: 0.1 to 100 times its own, and on until" in inside
+    assert "edge" not in inside + alone
+    assert "at the edge: highest rate" in beyond
+    assert "look further with --set lr=X" in beyond
 
 
 def test_run_does_not_depend_on_the_number_of_processes(
@@ -209,7 +230,12 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["explain", "adam", "--step", "0"], "explain needs --step >= 1, got --step=0"),
         (["explain", "adam", "--layer", "y"], "explain needs a layer of rosenbrock, got --layer=y"),
         (["plot", "losses"], "plot losses needs files that 'run' has saved, got none"),
-        (["plot", "losses", "missing.npz"], "missing.npz"),
+        (["plot", "losses", "no.npz"], "load needs a file that 'run' or Trajectory.save has wri"),
+        (["plot", "losses", "no.npz"], "got no.npz, which is not there; by default 'run' writes"),
+        (["plot", "losses", "."], "has written, got . (Is a directory); by default 'run' writes "),
+        (["run", "adam", "--jobs", "0"], "--jobs: an integer of 1 or more is needed, got '0'"),
+        (["run", "adam", "--jobs", "-2"], "--jobs: an integer of 1 or more is needed, got '-2'"),
+        (["run", "adam", "--jobs", "two"], "--jobs: an integer of 1 or more is needed, got 'two'"),
         (["plot", "losses", "file"], "load needs a saved trajectory of the format"),
         (["plott"], "did you mean 'plot'? known: run, explain, plot"),
         (["plot", "curve"], "unknown picture 'curve'; did you mean 'curves'"),
@@ -226,6 +252,8 @@ def test_plot_curves_needs_no_file(tmp_path: Path) -> None:
         (["explain", "sgd", "--lr", "1", "--step", "7"], "needs a finite"),
         ([], "required"),
         (["run", "adam", "--colour"], "--colour"),
+        (["explain", "adam", "--jobs", "3"], "unrecognized arguments: --jobs 3; known: -h"),
+        (["run", "qwerty"], "unknown optimizer 'qwerty'; known: sgd, adam"),
     ],
 )
 def test_bad_usage_is_one_line_and_status_2(

@@ -13,13 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 import paratrooper_ref as pr
 import problems
 from paratrooper_ref import plots
 from paratrooper_ref.cli import main
-from paratrooper_ref.comparison import compare
 from paratrooper_ref.plots.basins import ELSEWHERE, LOST
+from paratrooper_ref.plots.planes import _height, has_plane
 from paratrooper_ref.plots.scalars import LONGEST
 from paratrooper_ref.plots.style import PALEST
 
@@ -212,24 +214,6 @@ def test_the_command_refuses_the_steps_that_the_figure_refuses(
     assert f"from 1 to {LONGEST}, got --steps={LONGEST + 1}" in capsys.readouterr().err
 
 
-def test_overview_shows_each_problem_and_optimizer() -> None:
-    """A plane for the valley, losses and sweeps for both problems; one legend for them all."""
-    entries = compare(
-        {"sgd": pr.SGD(), "paratrooper": pr.Paratrooper()},
-        [problems.rosenbrock(), problems.diabetes()],
-        5,
-    )
-
-    figure = plots.overview(entries)
-
-    titles = [ax.get_title(loc="left") for ax in figure.axes]
-    assert len(figure.axes) == 5
-    assert [t for t in titles if t.startswith("rosenbrock")]
-    assert "diabetes" in titles
-    named = [t.get_text() for t in figure.legends[0].get_texts()]
-    assert named == ["SGD", "Paratrooper", "did not stay finite"]  # SGD in the valley
-
-
 def test_what_cannot_be_drawn_is_named(run: pr.Trajectory, tmp_path: Path) -> None:
     """A problem without a plane, an unrecorded line, a run without a trust ratio."""
     plain = pr.run(pr.Adam(), problems.diabetes(), 2)
@@ -296,3 +280,48 @@ def test_a_plane_may_be_two_numbers_of_two_layers() -> None:
     stars = next(line for line in ax.lines if line.get_label() == "global minimum")
     assert np.shape(stars.get_xydata()) == (len(problem.minimizers), 2)
     np.testing.assert_allclose(np.prod(np.asarray(stars.get_xydata()), axis=1), 1.0)
+
+
+@pytest.mark.parametrize("name", [n for n, make in problems.CATALOGUE.items() if has_plane(make())])
+def test_a_plane_is_shaded_whatever_the_loss_is_like(name: str) -> None:
+    """Of one that levels off too: no plane is white, and none is all valley."""
+    ax = plots.contour(problems.CATALOGUE[name](), points=80, legend=False)
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    figure.set_layout_engine("none")
+    ax.set_position((0, 0, 1, 1))
+    ax.axis("off")
+
+    canvas = FigureCanvasAgg(figure)
+
+    canvas.draw()
+
+    picture = np.asarray(canvas.buffer_rgba())[..., :3].astype(float)
+    shade = 255 - picture.mean(axis=-1)
+    assert 0.2 < np.mean(shade > 30) < 0.7
+    assert np.mean(shade < 12) < 0.4
+
+
+def test_heights_ascend_with_the_loss() -> None:
+    """So that a level set of the heights is one of the loss; a plane of one loss is level."""
+    loss = np.array([[3.0, 1.0, 7.0], [1.0, 1e9, 3.0]])
+
+    height = _height(loss, 1.0)
+
+    order = np.argsort(loss, axis=None)
+    rises = np.diff(height.ravel()[order])
+    np.testing.assert_array_equal(rises > 0, np.diff(loss.ravel()[order]) > 0)
+    assert height.min() == 0
+    assert height.max() <= 1
+    assert np.ptp(_height(np.ones((2, 2)), 0.0)) == 0
+
+
+def test_lines_around_ripples_are_pale() -> None:
+    """Those of Ackley's plane would fill it; the floor of a valley has few."""
+    smooth, rippled = (
+        float(plots.contour(problem).collections[-1].get_alpha() or 0)
+        for problem in (problems.rosenbrock(), problems.ackley())
+    )
+
+    assert smooth == 0.55
+    assert 0 < rippled < 0.1

@@ -1,6 +1,7 @@
 """The command line draws what the library draws, and refuses in one line."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 import paratrooper_ref as pr
 import problems
-from paratrooper_ref import plots
+from paratrooper_ref import cli, plots
 from paratrooper_ref.cli import main
 from paratrooper_ref.conformance import ReferenceBackend, check
 
@@ -129,7 +130,11 @@ def test_basins_and_margins_are_pictures(tmp_path: Path) -> None:
         (["basins", "adam.npz", "sgd.npz"], "plot basins needs one file, got 2"),
         (["margins", "adam.npz"], "plot margins needs a report that 'check --report x.json' has"),
         (["margins", "text.json"], "plot margins needs a report that 'check --report x.json' has"),
-        (["margins", "no.json"], "no.json"),
+        (["margins", "no.json"], "plot margins needs a report that 'check --report x.json' has"),
+        (["margins", "no.json"], "has saved, got no.json, which is not there"),
+        (["margins", "."], "has saved, got . (Is a directory)"),
+        (["margins"], "plot margins needs a report that 'check --report x.json' has saved, got no"),
+        (["margins", "a.json", "b.json"], "plot margins needs one file, got 2"),
         (["curves", "--steps", "100000000"], "plot curves needs --steps from 1 to 100000, got "),
         (["curves", "--steps", "0"], "plot curves needs --steps from 1 to 100000, got --steps=0"),
         (["basins", "adam.npz", "--steps", "100001"], "plot basins needs --steps from 1 to 100"),
@@ -149,3 +154,39 @@ def test_bad_pictures_are_refused_in_one_line(
     assert printed.err.count("\n") == 1
     assert printed.out == ""
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.usefixtures("_saved")
+def test_a_legend_of_losses_is_over_no_curve(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands beside them, whole."""
+    seen: list[Any] = []
+    monkeypatch.setattr(cli, "_drawn", lambda figure, _: seen.append(figure))
+
+    assert main(["plot", "losses", "adam.npz", "sgd.npz"]) == 0
+
+    (figure,) = seen
+    figure.canvas.draw()
+    (ax,) = figure.axes
+    legend = ax.get_legend().get_window_extent()
+    assert not legend.overlaps(ax.get_window_extent())
+    assert legend.x1 <= figure.bbox.width
+    assert [t.get_text() for t in ax.get_legend().get_texts()] == ["Adam", "SGD"]
+
+
+def test_basins_of_starts_that_are_on_their_way_hint_at_more_steps(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Where a tenth or more are at no minimum, and steps are left; none where all have arrived."""
+    pr.run(pr.SGD(lr=0.01), problems.double_well(), 5).save("run.npz")
+
+    assert main(["plot", "basins", "run.npz"]) == 0
+    early = capsys.readouterr()
+    assert main(["plot", "basins", "run.npz", "--steps", "500"]) == 0
+    late = capsys.readouterr()
+
+    assert early.out == late.out == "basins.png\n"
+    assert re.fullmatch(
+        r"plot basins: after 5 steps \d+% of the starts are at no minimum that is declared; more "
+        r"steps may take them there, such as --steps 50\n", early.err
+    )
+    assert late.err == ""

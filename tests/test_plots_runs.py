@@ -312,8 +312,27 @@ def test_sweeps_of_one_name_are_a_median_in_a_band_with_losses_marked() -> None:
     assert np.asarray(dot.get_xydata()).tolist() == [[0.1, 2.0]]
     crosses = np.concatenate([np.asarray(c.get_offsets()) for c in ax.collections[1:]])
     assert crosses[:, 0].tolist() == [1.0]
-    with pytest.raises(ValueError, match="the same rates in all entries of a name"):
+    with pytest.raises(ValueError, match="a rate in common of all entries of a name, got none"):
         plots.sweep([entry("sgd", rates, seeds[0]), entry("sgd", [0.2], [1.0])])
+
+
+def test_sweeps_of_one_name_are_drawn_at_the_rates_that_they_share() -> None:
+    """Where one seed was searched further than another."""
+    far, near = entry("sgd", [0.1, 1, 2], [4, 2, 1]), entry("sgd", [0.01, 0.1, 1], [9, 8, 6])
+
+    ax = plots.sweep([far, near])
+
+    assert np.asarray(ax.lines[0].get_xydata()).tolist() == [[0.1, 6.0], [1.0, 4.0]]
+
+
+@pytest.mark.parametrize(
+    ("finals", "mark"), [([3, 1, 2], "o"), ([1, 2, 3], "<"), ([3, 2, 1], ">"), ([1, 1, 1], "o")]
+)
+def test_a_best_at_the_edge_of_a_sweep_points_outward(finals: list[float], mark: str) -> None:
+    """A triangle where a better rate may lie beyond; a dot where it does not."""
+    ax = plots.sweep([entry("sgd", [0.1, 1, 10], finals)])
+
+    assert ax.lines[1].get_marker() == mark
 
 
 def test_a_sweep_says_what_its_losses_are_above() -> None:

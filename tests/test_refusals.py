@@ -12,8 +12,12 @@ import numpy as np
 import pytest
 
 import paratrooper_ref as pr
+from paratrooper_ref.lines import TAGS
 from paratrooper_ref.optimizers import OPTIMIZERS
+from paratrooper_ref.optimizers.hyper import nearest
 from paratrooper_ref.optimizers.optimizer import Optimizer
+from paratrooper_ref.schedules import SCHEDULES
+from problems import CATALOGUE
 
 START = {"w": np.array([[1.0, -2.0], [0.5, 3.0]]), "b": np.array([0.25, -0.5])}
 
@@ -475,3 +479,33 @@ def test_a_run_that_can_never_move_is_warned_of() -> None:
         pr.Paratrooper(warmup="none").for_layers({"a": {"beta2": 0.5}}).init({"a": np.ones(2)})
     chosen.step(chosen.init(short), {"x": np.full(2, 1e-3)})  # momentum: no warning
     pr.RAdamW(beta2=0.7, warmup="none").init(short)
+
+
+KNOWN = [*OPTIMIZERS, *TAGS, *CATALOGUE, *SCHEDULES, "npz", "verify", "weight_decay", "cap", "lo"]
+
+
+NONSENSE = (
+    "foo bar baz qux xyzzy qwerty asdf blah zzz hello nonsense frobnicate nofile thing dog abc q "
+    "foobar 123 ipsum wibble mine something optimizer fancy resnet model"
+)
+
+
+@pytest.mark.parametrize("word", NONSENSE.split())
+def test_nonsense_gets_no_guess(word: str) -> None:
+    """It is nobody's slip; what is known is said all the same."""
+    assert nearest(word, KNOWN) == f"known: {', '.join(KNOWN)}"
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("adm", "adam"), ("ragner", "ranger"), ("RAdam", "radam"), ("npy", "npz"),
+        ("plato", "plateau"), ("para", "paratrooper"), ("rosen", "rosenbrock"),
+        ("decay", "weight_decay"), ("evrify", "verify"), ("paratroper", "paratrooper"),
+        ("ol", "lo"), ("lamp", "lamb"), ("lookahed", "lookahead"), ("adam_w", "adamw"),
+        ("eight_decai", "weight_decay"),
+    ],
+)
+def test_a_slip_gets_the_word_that_was_meant(word: str, meant: str) -> None:
+    """A letter more or less, another or two swapped; a beginning, a part, and most of a word."""
+    assert nearest(word, KNOWN).startswith(f"did you mean {meant!r}? known: ")

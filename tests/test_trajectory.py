@@ -380,3 +380,23 @@ def test_a_failed_save_leaves_the_old_file_whole(
         run.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
+
+
+@pytest.mark.parametrize("start", [[3, -2], (3.0, -2.0), np.array([3.0, -2.0]), 3, "origin"])
+def test_a_start_without_its_layers_is_refused(start: Any) -> None:
+    """With what a start is, and how it is written for this problem."""
+    with pytest.raises(TypeError, match="run needs a start as arrays by layer, got") as found:
+        pr.run(pr.Adam(), problems.rosenbrock(), 3, start=start)
+
+    assert f"got start={start!r}; " in str(found.value)
+    assert str(found.value).endswith("; write start={'x': [-1.2, 1.0]}")
+    with pytest.raises(TypeError, match=r"; write start={'W1': array of shape \(3, 3\), 'W2': "):
+        pr.run(pr.Adam(), problems.linear_net(), 3, start=start)
+
+
+def test_a_file_that_is_not_there_is_said_not_to_be(tmp_path: Path) -> None:
+    """Without the number that a system has for it; it remains the error that a caller expects."""
+    with pytest.raises(FileNotFoundError, match=r"^load needs a file .* got .*no\.npz, which is"):
+        pr.load(tmp_path / "no.npz")
+    with pytest.raises(IsADirectoryError, match=r"^load needs a file .* got .* \(Is a directo"):
+        pr.load(tmp_path)

@@ -16,6 +16,7 @@ from typing import Final
 API: Final = Path(__file__).parents[1] / "reference" / "api"
 ROOTS: Final = ("paratrooper_ref", "problems")
 INTERNAL: Final = {
+    "paratrooper_ref.arguments": "numbers on the command line",
     "paratrooper_ref.cli": "the command line: reference/command-line.md",
     "paratrooper_ref.conformance.html": "the page that Report.save writes",
     "paratrooper_ref.conformance.loop": "the runs of check, which a Report tells of",

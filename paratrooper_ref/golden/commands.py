@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
+from paratrooper_ref.arguments import count
 from paratrooper_ref.files import replacing
 from paratrooper_ref.golden import text
 from paratrooper_ref.golden.compare import corpora, first_difference
@@ -114,14 +115,7 @@ def _common(made: argparse.ArgumentParser, *, machine: bool = False) -> None:
 
 def _jobs(made: argparse.ArgumentParser) -> None:
     cores = os.cpu_count() or 1
-    made.add_argument("--jobs", type=_count, default=cores, help=f"processes to use ({cores})")
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        msg = f"an integer of 1 or more is needed, got {text!r}"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
+    made.add_argument("--jobs", type=count, default=cores, help=f"processes to use ({cores})")
 
 
 # --------------------------------------------------------------------------- list, show

@@ -11,6 +11,7 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 
@@ -107,7 +108,41 @@ def check(who: str, field: dataclasses.Field[Any], value: Any) -> Any:
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Return what to say of an unknown name: the nearest known one, and all of them."""
-    known = list(known)
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-    return (f"did you mean {near[0]!r}? " if near else "") + f"known: {', '.join(known)}"
+    """Return what to say of an unknown name: the nearest known one, if any is near, and all."""
+    known, plain = list(known), _plain(name)
+    meant = max(
+        (word for word in known if _near(plain, _plain(word))),
+        key=lambda word: _likeness(plain, _plain(word)),
+        default=None,
+    )
+    return ("" if meant is None else f"did you mean {meant!r}? ") + f"known: {', '.join(known)}"
+
+
+def _plain(name: str) -> str:
+    """Return a name without what says nothing: capitals, and the dashes of an option."""
+    return name.lower().lstrip("-")
+
+
+def _near(name: str, word: str) -> bool:
+    """Return whether a name may have been meant as a word: a slip, a part, or most of it."""
+    likeness, begins = _likeness(name, word), name[:3] == word[:3] and len(name) > 2
+    part = len(name) > 3 and name in word
+    return likeness >= 0.7 or (begins and likeness >= 0.6) or part or _slip(name, word)
+
+
+def _likeness(name: str, word: str) -> float:
+    return difflib.SequenceMatcher(None, word, name).ratio()
+
+
+def _slip(name: str, word: str) -> bool:
+    """Return whether a letter was added, left out or replaced, or two neighbours were swapped."""
+    start = _shared(name, word)
+    a, b = name[start:], word[start:]
+    end = _shared(a[::-1], b[::-1])
+    a, b = a[: len(a) - end], b[: len(b) - end]
+    return len(name) > 1 and (max(len(a), len(b)) <= 1 or (len(a) == 2 and a == b[::-1]))
+
+
+def _shared(a: str, b: str) -> int:
+    """Return how many letters two words begin with in common."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(a, b, strict=False)))

@@ -46,7 +46,7 @@ from paratrooper_ref.plots.style import (
     look,
     pale,
 )
-from paratrooper_ref.plots.sweeps import sweep
+from paratrooper_ref.plots.sweeps import ends, sweep
 
 __all__ = [
     "AREAS",
@@ -71,6 +71,7 @@ __all__ = [
     "claim_verdicts",
     "contour",
     "curves",
+    "ends",
     "expected_losses",
     "film_writer",
     "key",

@@ -11,6 +11,7 @@ from paratrooper_ref.plots.style import BESIDE, INK, axes, key, look, pale, sing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.contour import ContourSet
 
     from paratrooper_ref.optimizers.state import Array
     from paratrooper_ref.trajectory import Trajectory
@@ -24,14 +25,16 @@ MARKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "saddle": {"marker": "x", "ms": 7, "color": INK, "mew": 1.8, "zorder": 3},
     "maximum": {"marker": "^", "ms": 7, "color": INK, "mec": "white", "zorder": 3},
 }
+LONG: Final = 40  # sides: the lines of a smooth loss are shorter, those around ripples are not
 FAR: Final = 10  # boxes away from the box: further than any picture shows
 
 
 def contour(
     problem: Problem, ax: Axes | None = None, *, points: int = 240, legend: bool = True
 ) -> Axes:
-    """Draw the level sets of a problem with two parameters, evenly spaced in the log of the loss.
+    """Draw the level sets of a problem with two parameters, near in its valleys, far in its walls.
 
+    They are evenly spaced in the mean of the log of the loss and of its rank on the plane.
     The critical points that the problem declares (its tests verify them) are marked by their
     kind, and the legend, beside the plane, names the kinds; `key` draws it again with what has
     been added.
@@ -53,15 +56,13 @@ def contour(
     xs, ys = (np.linspace(low[i], high[i], points) for i in (0, 1))
     grid = np.stack(np.meshgrid(xs, ys), axis=-1).reshape(-1, 2)
     loss = np.asarray(problem.loss(problem.split(grid))).reshape(points, points)
-    floor = loss.min() if problem.minimum is None else min(problem.minimum, loss.min())
-    # NOTE: the logarithm shows a valley's floor; a thousandth of the median keeps it from
-    # spending all its levels on the last digits around the minimum.
-    height = np.log10(loss - floor + 1e-3 * (np.median(loss) - floor))
+    height = _height(loss, problem.minimum)
     ax.contourf(xs, ys, height, levels=28, cmap=pale(), zorder=0)
-    ax.contour(
-        xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, linestyles="solid",
-        alpha=0.55, zorder=1,
+    lines = ax.contour(
+        xs, ys, height, levels=14, colors="#5b7690", linewidths=0.45, linestyles="solid", zorder=1
     )
+    # NOTE: around ripples they would fill the plane; what is longer gets no more ink in all.
+    lines.set_alpha(0.55 * min(1.0, LONG / _length(lines, high - low)))
     for kind, found in critical(problem).items():
         x, y = np.transpose(found)
         ax.plot(x, y, ls="none", label=kind, **MARKS[kind])
@@ -70,6 +71,28 @@ def contour(
     if legend and problem.minimizers:
         key(ax)
     return ax
+
+
+def _length(lines: ContourSet, sides: Array) -> float:
+    """Return how long lines are, in sides of the plane."""
+    parts = [part for path in lines.get_paths() for part in path.to_polygons(closed_only=False)]
+    return sum(float(np.hypot(*(np.diff(part, axis=0) / sides).T).sum()) for part in parts)
+
+
+def _height(loss: Array, minimum: float | None) -> Array:
+    """Return heights from 0 to 1 that ascend with the loss: the mean of its log and its rank.
+
+    The logarithm shows a valley's floor; but of a loss that levels off all but the middle would
+    be white.  The rank, the share of the plane that is lower, gives each level the same area; but
+    would show a valley's floor and its wall as one.
+    """
+    floor = loss.min() if minimum is None else min(minimum, loss.min())
+    # NOTE: a thousandth of the median keeps the logarithm from spending all its levels on the
+    # last digits around the minimum.
+    log = np.log10(loss - floor + 1e-3 * (np.median(loss) - floor))
+    rank = np.searchsorted(np.sort(loss, axis=None), loss) / loss.size
+    found: Array = (rank + (log - log.min()) / (np.ptp(log) or 1)) / 2
+    return found
 
 
 def critical(problem: Problem) -> dict[str, list[Array]]:
