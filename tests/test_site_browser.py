@@ -33,7 +33,7 @@ pytestmark = [
     pytest.mark.skipif(BROWSER is None, reason=f"there is none of {', '.join(BROWSERS)}"),
 ]
 
-LOOKER = """<!doctype html><meta charset="utf-8"><body><script>
+LOOKER = r"""<!doctype html><meta charset="utf-8"><body><script>
 const wait = ms => new Promise(done => setTimeout(done, ms));
 async function until(holds, ms) {
   for (let waited = 0; waited < ms && !holds(); waited += 50) await wait(50);
@@ -45,6 +45,11 @@ async function open(url, width) {
   document.body.replaceChildren(frame);
   await new Promise(done => frame.onload = done);
   return frame.contentDocument;
+}
+function raw(page) {  // what should have become a formula
+  const text = page.querySelector("article").cloneNode(true);
+  text.querySelectorAll("pre, code, .math").forEach(each => each.remove());
+  return text.textContent.match(/[^ ]*[$][^ ]*|[\\][a-z]{2,}/g) || [];
 }
 async function seen(url, width) {
   const page = await open(url, width);
@@ -58,6 +63,7 @@ async function seen(url, width) {
     url, width, formulas,
     drawn: [...drawn()].filter(each => each.getBoundingClientRect().height > 0).length,
     errors: page.querySelectorAll('mjx-merror, [data-mjx-error], mtext[mathcolor="red"]').length,
+    raw: raw(page),
     missing: images.filter(image => !image.naturalWidth).map(image => image.src),
     mute: images.filter(image =>  // with nothing to say where a link says it
       image.alt ? /[/]|[.]png/.test(image.alt) : !image.closest("a")?.textContent.trim())
@@ -170,7 +176,8 @@ def test_every_page_was_opened(report: dict[str, Any]) -> None:
 
 
 def test_formulas_render(report: dict[str, Any]) -> None:
-    """MathJax has drawn each, and none as an error."""
+    """MathJax has drawn each, and none as an error; none is left as it was typed."""
+    assert wrong(report, "raw") == {}
     assert wrong(report, "errors") == {}
     for page in report["pages"]:
         assert page["drawn"] == page["formulas"], page["url"]
