@@ -54,7 +54,7 @@ start and another order of mini-batches each time.
 METHOD: Final = """## How it was measured
 
 Every optimizer at the learning rates {rates}, over {seeds} seeds and {epochs} epochs of
-mini-batches, {epochs} passing the epochs 25, 60 and 120 that the source names. Claims about an end
+mini-batches, more than the 25, 60 and 120 that the source names. Claims about an end
 were measured again after 1000 epochs, which the source has, on regression and diabetes, and all
 of them without weight decay. A seed is a draw of the data where they are made, a start, and an
 order of the mini-batches: an interval says what other seeds would give, for diabetes on these data.
@@ -100,24 +100,25 @@ seconds, such as `paratrooper-ref claims speed --problem prices --rates 0.01`.
 
 def page(found: Found) -> str:
     """Return the page."""
-    lines = [HEAD, *short(found), GLANCE, *summary(found), method(found["published"])]
+    lines = [HEAD, GLANCE, *short(found), *summary(found), method(found["published"])]
     for claim in found["published"]["claims"]:
         lines += section(found, claim)
     return "\n".join(lines)
 
 
-GLANCE: Final = """## At a glance
-
-![Every verdict: parts of claims down, problems across, in each block seven learning rates and then
-each optimizer at its best](figures/claims.png)
+GLANCE: Final = """![Every verdict: parts of claims down, problems across, in each block seven
+learning rates and then each optimizer at its best](figures/claims.png)
 
 Each row is a part of a claim, each block a problem. In a block the learning rates rise from 0.001
 to 1; the cell set apart has each optimizer at its own best rate.
+
+## In short
 """
 
 
 def summary(found: Found) -> Iterator[str]:
     """Yield how often each part of a claim holds, in each of the measurements."""
+    yield "## Counted\n"
     yield (
         "How often each part holds / is undecided / fails: over all problems and rates, and with "
         "each optimizer at its best on each problem, as published, without weight decay, and "
@@ -242,8 +243,9 @@ def cell(row: Row, digits: str = ".2f") -> str:
     text = {"holds": f"**{text}**", "fails": f"*{text}* ✗", "undecided": f"{text} ?"}[
         row["verdict"]
     ]
-    stars = [f"{rate:g}" + "\\*" * edge for rate, edge in zip(row["rates"], row["edges"])]
-    at = f" ({' / '.join(stars)})" if row["best"] else ""
+    rates = zip(row["rates"], row["edges"], strict=True) if row["best"] else ()
+    chosen = [f"{rate:g}" + "\\*" * edge for rate, edge in rates]
+    at = f" ({' / '.join(chosen)})" if chosen else ""
     return text + few + ("†" if any(row["untrained"]) else "") + at
 
 
@@ -299,3 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not asked.check:
         figures(found)
     return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

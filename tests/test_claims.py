@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from paratrooper_ref.claims import CLAIMS, SETTINGS, decide, floors, skips
 from paratrooper_ref.claims.altered import scaled, stacked
 from paratrooper_ref.claims.arms import DECAY, arms
 from paratrooper_ref.claims.cells import Cell, Curves, measured
-from paratrooper_ref.claims.measure import measure
+from paratrooper_ref.claims.measure import declared, measure
 from paratrooper_ref.claims.pictured import around_cuts
 from paratrooper_ref.claims.rows import best, compared, rows, untrained
 from paratrooper_ref.claims.statistics import Change, End, Noise, Statistic, Window
@@ -27,7 +28,10 @@ from paratrooper_ref.claims.table import Comparison
 from paratrooper_ref.claims.words import report
 from paratrooper_ref.cli import main
 from paratrooper_ref.intervals import interval, student
+from paratrooper_ref.plots.claims import VERDICTS
 from problems import _random
+
+from .vision import apart
 
 mpl.use("Agg")
 STORED = Path(__file__).parent.parent / "docs" / "claims.json"
@@ -335,6 +339,17 @@ def test_the_loss_is_scaled_so_that_first_batches_have_the_h_asked_for() -> None
     assert loud.loss(point) == pytest.approx(factor * problem.loss(point), rel=1e-15)
 
 
+def test_on_columns_h_is_far_above_one_half() -> None:
+    """So that the rule keeps all steps back until rho allows them; on the others it is below."""
+    seeds = range(1, 11)
+    for name in ("regression", "columns", "diabetes"):
+        setting = SETTINGS[name]
+        gradients = setting.make(seeds).grad(setting.starts(seeds), t=1)
+        flat = np.concatenate([gradients["w"], gradients["b"]], axis=1)
+        h = (flat * flat).mean(axis=1) / ((1 - 0.95) / (1 - 0.999)) ** 2
+        assert h.min() > 100 if name == "columns" else h.max() < 0.5
+
+
 def test_each_claim_is_of_arms_and_settings_that_there_are() -> None:
     """Numbers 1 to 8, each measured here or said to be elsewhere."""
     assert {claim.number for claim in CLAIMS.values()} == set(range(1, 9))
@@ -475,22 +490,55 @@ def test_the_numbers_do_not_depend_on_the_number_of_processes() -> None:
     assert one == two
 
 
-def test_a_number_of_the_page_is_recomputed_by_its_command(
-    capsys: pytest.CaptureFixture[str],
+@pytest.mark.parametrize(
+    ("of", "name", "problem", "rate"),
+    [
+        ("published", "speed", "regression", 0.01),
+        ("published", "lookahead", "diabetes", 0.03),
+        ("published", "plateau", "diabetes", 0.3),
+        ("published", "warmup", "diabetes", 0.01),
+        ("undecayed", "paratrooper", "diabetes", 0.1),
+        pytest.param("published", "rangerlars", "prices", 0.03, marks=pytest.mark.slow),
+        pytest.param("published", "radamw", "columns", 0.1, marks=pytest.mark.slow),
+        pytest.param("undecayed", "warmup", "regression", 0.03, marks=pytest.mark.slow),
+        pytest.param("long", "paratrooper", "regression", 0.01, marks=pytest.mark.slow),
+        pytest.param("long", "lookahead", "diabetes", 0.01, marks=pytest.mark.slow),
+    ],
+)
+def test_numbers_of_the_page_are_recomputed_by_its_commands(
+    of: str, name: str, problem: str, rate: float, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """RangerLars at epoch 25 against Ranger at 120, on the made regression at one rate."""
-    stored = json.loads(STORED.read_text("utf-8"))
-    (claim,) = [c for c in stored["claims"] if c["name"] == "speed"]
-    wanted = [r for r in claim["comparisons"][0]["rows"] if r["problem"] == "regression"]
+    """Every row of one claim, problem and rate, of each of the three measurements."""
+    stored = json.loads(STORED.read_text("utf-8"))[of]
+    options = ["--decay", str(stored["decay"]), "--epochs", str(stored["epochs"])]
 
-    main(["claims", "speed", "--problem", "regression", "--rates", "0.01", "--json", "--jobs", "1"])
+    main(["claims", name, "--problem", problem, "--rates", str(rate), *options, "--json",
+          "--jobs", "1"])
 
     found = json.loads(capsys.readouterr().out)
-    row = found["claims"][0]["comparisons"][0]["rows"][0]
-    (same,) = [r for r in wanted if r["rates"] == [0.01] and not r["best"]]
-    for key in ("difference", "low", "high"):
-        assert row.pop(key) == pytest.approx(same.pop(key), rel=1e-5)
-    assert row == same
+    (wanted,) = [claim for claim in stored["claims"] if claim["name"] == name]
+    for ours, theirs in zip(
+        found["claims"][0]["comparisons"], wanted["comparisons"], strict=True
+    ):
+        row = ours["rows"][0]
+        (same,) = [
+            r for r in theirs["rows"]
+            if (r["problem"], r["at"], r["best"]) == (problem, rate, False)
+        ]
+        for key in ("difference", "low", "high"):
+            assert row.pop(key) == pytest.approx(same.pop(key), rel=1e-5)
+        assert row == same
+
+
+def test_the_page_has_what_its_commands_print() -> None:
+    """Three measurements of one format: as published, without decay, and of 1000 epochs."""
+    stored = json.loads(STORED.read_text("utf-8"))
+
+    settings = {name: (one["decay"], one["epochs"]) for name, one in stored.items()}
+    assert settings == {"published": (DECAY, 200), "undecayed": (0, 200), "long": (DECAY, 1000)}
+    assert [claim["name"] for claim in stored["published"]["claims"]] == [*CLAIMS]
+    for one in stored.values():
+        assert one["declared"] == declared([CLAIMS[claim["name"]] for claim in one["claims"]])
 
 
 @pytest.mark.slow
@@ -512,7 +560,7 @@ def test_quick_measures_every_claim(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["1", "--seeds", "9"], "at least 10 seeds, for intervals worth their name, got seeds=9"),
         (["speed", "--epochs", "100"], "the claim speed is about the first 120 epochs or more"),
         (["1", "--epochs", "9"], "the claim lookahead is about the first 10 epochs or more"),
-        (["1", "--jobs", "0"], "at least one process, got jobs=0"),
+        (["1", "--jobs", "0"], "an integer of 1 or more is needed, got '0'"),
         (["1", "--decay", "-1"], "a weight decay >= 0, got decay=-1.0"),
         (["5", "--problem", "tanh-net"], "the claim plateau needs a problem among regression"),
         (["1", "--problem", "boston"], "the claim lookahead needs a problem among"),
@@ -568,4 +616,41 @@ def test_figures_draw_the_numbers_on_the_axes_they_are_given() -> None:
     np.testing.assert_array_equal(drawn, [row["difference"] for row in rows])
     assert len(plots.claim_figure(claim).axes) == 2
     with pytest.raises(ValueError, match="claim_figure needs a claim that was measured"):
-        plots.claim_figure({"name": "noise", "best": {}, "curves": []})
+        plots.claim_figure({"name": "noise", "best": {}, "comparisons": [], "curves": []})
+
+
+def test_exact_numbers_are_drawn_where_they_are() -> None:
+    """Floors on a logarithmic axis, without intervals and without a shift."""
+    found = floors.comparisons()
+
+    figure = plots.claim_figure({"name": "noise", "best": {}, "comparisons": found, "curves": []})
+
+    (ax,) = figure.axes
+    for container, comparison in zip(ax.containers, found, strict=True):
+        line = container.lines[0]  # type: ignore[attr-defined]
+        np.testing.assert_array_equal(line.get_xdata(), floors.FLOORS)
+        wanted = [row["difference"] for row in comparison["rows"]]
+        np.testing.assert_array_equal(line.get_ydata(), wanted)
+    assert ax.get_xscale() == "log"
+
+
+def test_the_verdicts_are_all_drawn_in_the_colour_of_their_word() -> None:
+    """A bar for each row, a plus for each that holds; the legend says which colour is which."""
+    stored = json.loads(STORED.read_text("utf-8"))["published"]
+    rows_of_arms = [
+        row for claim in stored["claims"] if claim["best"]
+        for comparison in claim["comparisons"] for row in comparison["rows"]
+    ]
+
+    _, ax = plt.subplots()
+    assert plots.claim_verdicts(stored, ax) is ax
+
+    colors = [mpl.colors.to_hex(bar.get_facecolor()) for bar in ax.patches]
+    assert len(colors) == len(rows_of_arms)
+    for word, (color, _) in VERDICTS.items():
+        assert colors.count(color) == sum(row["verdict"] == word for row in rows_of_arms)
+    assert len(ax.lines) == colors.count(VERDICTS["holds"][0])
+    for one, two in combinations([color for color, _ in VERDICTS.values()], 2):
+        assert apart(one, two) > 10
+    with pytest.raises(ValueError, match="claim_verdicts needs a claim that compares optimizers"):
+        plots.claim_verdicts({"claims": []})

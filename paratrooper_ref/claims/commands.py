@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from paratrooper_ref.arguments import count
 from paratrooper_ref.claims.arms import DECAY
 from paratrooper_ref.claims.measure import EPOCHS, RATES, SEEDS, SKIPS, measure
 from paratrooper_ref.claims.settings import SETTINGS
@@ -61,7 +62,7 @@ def add_verb(verbs: Any) -> None:
         "--problem", action="append", help=f"only this one of {problems} (repeat for several)"
     )
     cores = os.cpu_count() or 1
-    verb.add_argument("--jobs", type=int, default=cores, help=f"processes to use ({cores})")
+    verb.add_argument("--jobs", type=count, default=cores, help=f"processes to use ({cores})")
     verb.add_argument(
         "--quick", action="store_true",
         help=f"{QUICK_PROBLEM}, two rates, 120 epochs and nets of 2 and 4 layers, unless asked "
@@ -124,7 +125,9 @@ def _chosen(args: argparse.Namespace) -> dict[str, Any]:
 def as_json(found: dict[str, Any]) -> str:
     """Return JSON with a line for each name, and one for a list of numbers."""
     text = json.dumps(found, indent=1, allow_nan=False)
-    return re.sub(r"\[[-+.\de,\s]*\]", lambda numbers: " ".join(numbers[0].split()), text)
+    return re.sub(
+        r"\[[-+.\de,\s]*\]", lambda numbers: f"[{' '.join(numbers[0][1:-1].split())}]", text
+    )
 
 
 def _saved(found: dict[str, Any], text: str, folder: Path) -> list[Path]:

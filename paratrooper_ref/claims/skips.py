@@ -151,7 +151,7 @@ def comparisons(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return the claim as comparisons: for each measure and normalisation a row for each depth."""
     return [
         {
-            "says": f"fewer {name} with skips, which are normalised {how}",
+            "says": f"With skips fewer {name}, normalised {how}",
             "by": f"share of {what}",
             "axis": "depth",
             "unit": "share",

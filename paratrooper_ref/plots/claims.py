@@ -167,6 +167,10 @@ def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
                 ax.plot(x, y, "+", color="white", ms=4.5, mew=1.2)
     starts = [k * (wide + 0.4) for k in range(len(problems))]
     ax.set_xticks([start + (wide - 2) / 2 for start in starts], problems)
+    ax.set_xlabel(
+        "in each block: learning rates from "
+        f"{min(found['rates']):g} to {max(found['rates']):g}, then each optimizer at its best"
+    )
     ax.set_yticks(range(len(parts)), [f"{part['says']}  {label}" for label, part in parts])
     ax.set(xlim=(-0.8, starts[-1] + wide), ylim=(len(parts) - 0.4, -0.6))
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
@@ -175,7 +179,7 @@ def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         spine.set_visible(False)
     ax.legend(
         handles=[Patch(color=color, label=label) for color, label in VERDICTS.values()],
-        loc="upper center", bbox_to_anchor=(0.5, 0), ncols=len(VERDICTS), frameon=False,
+        loc="upper center", bbox_to_anchor=(0.5, -0.03), ncols=len(VERDICTS), frameon=False,
     )
     return ax
 
@@ -247,7 +251,7 @@ def _without_runs(claim: Mapping[str, Any]) -> Figure:
             ax.set_title(textwrap.fill(by, 36 if len(panels) > 1 else 80), fontsize="medium")
             ax.set_ylabel("" if ax is not grid.flat[0] else ax.get_ylabel())
         handles, labels = grid.flat[0].get_legend_handles_labels()
-        labels = [text.partition("which are ")[2] or text for text in labels]
+        labels = [text.partition(", normalised ")[2] or text for text in labels]
         figure.legend(handles, labels, loc="outside lower center")
     return figure
 
