@@ -40,10 +40,11 @@ COMMANDS: Final = {
     "--problem diabetes --epochs 1000",
 }
 
-HEAD: Final = """# The source's claims, measured
+WHAT: Final = {
+    "published": "as published", "undecayed": "without decay", "long": "after 1000 epochs"
+}
 
-Made by `python docs/claims.py` from `docs/claims.json`, which is what `paratrooper-ref claims
---json` prints.
+HEAD: Final = """# The source's claims, measured
 
 Whoever publishes an optimizer shows pictures of runs in which it wins. Here each sentence that
 Paratrooper's author and the papers he builds on say of theirs is put to the test: is the one
@@ -94,7 +95,11 @@ untrained runs; each comparison chooses rates by its own number, where the end h
 all; every seed has its own data; the columns without decay and after 1000 epochs.
 
 The runs are deterministic, so each number is recomputed by the command beside it, and one row in
-seconds, such as `paratrooper-ref claims speed --problem prices --rates 0.01`.
+seconds, such as `paratrooper-ref claims speed --problem prices --rates 0.01`. The page is made by
+`python docs/claims.py` from `docs/claims.json`, which has what three commands print with `--json`,
+on one core in some twenty, twenty and ten minutes:
+
+{commands}
 """
 
 
@@ -109,8 +114,9 @@ def page(found: Found) -> str:
 GLANCE: Final = """![Every verdict: parts of claims down, problems across, in each block seven
 learning rates and then each optimizer at its best](figures/claims.png)
 
-Each row is a part of a claim, each block a problem. In a block the learning rates rise from 0.001
-to 1; the cell set apart has each optimizer at its own best rate.
+Each row is a part of a claim, each block a problem (what each is stands further down). In a
+block the learning rates rise from 0.001 to 1; the cell set apart has each optimizer at its own
+best rate.
 
 ## In short
 """
@@ -158,6 +164,7 @@ def method(found: Found) -> str:
         rates=", ".join(f"{rate:g}" for rate in found["rates"]),
         seeds=found["seeds"],
         epochs=found["epochs"],
+        commands="\n".join(f"- {WHAT[of]}: `paratrooper-ref {c}`" for of, c in COMMANDS.items()),
         settings="\n".join(f"| {s.name} | {s.says} |" for s in SETTINGS.values()),
     )
 
@@ -223,12 +230,11 @@ def heading(comparison: dict[str, Any]) -> Iterator[str]:
 
 def elsewhere(found: Found, claim: dict[str, Any], part: int) -> Iterator[str]:
     """Yield each at its best in the other measurements, in a line each."""
-    names = {"undecayed": "Without decay", "long": "After 1000 epochs"}
-    for of, name in names.items():
+    for of in ("undecayed", "long"):
         rows = at_best(found[of], claim["name"], part)
         if rows:
             said = "; ".join(f"{row['problem']} {cell(row)}" for row in rows)
-            yield f"{name}, each at its best: {said}.\n"
+            yield f"{WHAT[of].capitalize()}, each at its best: {said}.\n"
 
 
 def cell(row: Row, digits: str = ".2f") -> str:

@@ -63,14 +63,17 @@ class Data:
         return claim["starts"][problem][arm] - end
 
     def best(self, name: str, part: int) -> str:
-        """Return where a part holds with each arm at its best, where it fails, and the rest."""
+        """Return where a part holds with each arm at its best, and where the opposite was seen."""
         rows = self.rows(name, part, best=True)
-        words = {"holds": "holds on", "fails": "fails on", "undecided": "is undecided on"}
-        said = [
-            f"{text} {', '.join(on)}" for word, text in words.items()
-            if (on := [row["problem"] for row in rows if row["verdict"] == word])
-        ]
-        return "; ".join(said)
+        holds = [row["problem"] for row in rows if row["verdict"] == "holds"]
+        fails = [row["problem"] for row in rows if row["verdict"] == "fails"]
+        opposite = f", the opposite on {joined(fails)}" if fails else ""
+        return f"on {joined(holds) if holds else 'none'}{opposite}"
+
+
+def joined(names: Sequence[str]) -> str:
+    """Return names with an "and" before the last."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def shown(row: Row) -> str:
@@ -166,10 +169,9 @@ def _lookahead(p: Data, long: Data) -> list[Said]:
                 p.share(*part, LARGE) > 2 / 3 and p.share(*part, SMALL) == 0 for part in parts
             ),
         ),
-        Said(f"Each at its best, lower than RAdamW: {p.best(*parts[0])}; after 1000 epochs: "
+        Said(f"Each at its best, it ends lower than RAdamW {p.best(*parts[0])}; after 1000 epochs "
              f"{long.best(*parts[0])}."),
-        Said(f"Lower than AdamW: {p.best(*parts[1])}; after 1000 epochs: "
-             f"{long.best(*parts[1])}."),
+        Said(f"Lower than AdamW {p.best(*parts[1])}; after 1000 epochs {long.best(*parts[1])}."),
     ]
 
 
@@ -191,7 +193,7 @@ def _rangerlars(p: Data) -> list[Said]:
             "ends lower at every rate, than Ranger too.",
             columns <= p.where(name, 4, "fails") & p.where(name, 1, "fails"),
         ),
-        Said(f"Each at its best, lower with lo = 1: {p.best(name, 4)}."),
+        Said(f"Each at its best, it ends lower with lo = 1 {p.best(name, 4)}."),
         Said(
             f"Ranger is quieter than RangerLars with lo = 0 at {p.count(name, 2)}, for its level "
             f"at {p.count(name, 3)}: noise is in part height.",
@@ -208,7 +210,7 @@ def _speed(p: Data) -> list[Said]:
     return [
         Said(
             f"*25 epochs against 120* holds at {p.count('speed', 0)}: on prices at rate 0.03, and "
-            f"on {' and '.join(where)} at rates up to {max(rate for _, rate in rest):g}, where "
+            f"on {joined(where)} at rates up to {max(rate for _, rate in rest):g}, where "
             "Ranger has not even taken a third off its loss by the end.",
             still and ("prices", 0.03) in p.where("speed", 0),
         ),
@@ -228,7 +230,7 @@ def _paratrooper(p: Data, bare: Data, long: Data) -> list[Said]:
     def among(part: int, rates: Sequence[float]) -> set[tuple[str, float]]:
         return {pair for pair in holds[part] if pair[1] in rates} - columns
 
-    both = [problem for problem, rate in sorted(holds[2] & holds[3]) if rate == 0.03]
+    both = sorted(problem for problem, rate in holds[2] & holds[3] if rate == 0.03)
     ends = [long.at(name, 2, problem) for problem in ("regression", "diabetes")]
     return [
         Said(f"*Paratrooper* starts level with RangerLars (lo = 1), or lower, at "
@@ -246,15 +248,15 @@ def _paratrooper(p: Data, bare: Data, long: Data) -> list[Said]:
             "0.01 on columns alone.",
             p.share(name, 3, LARGE) == 1 and not among(3, SMALL),
         ),
-        Said(f"Between them, at 0.03, it is below both on {', '.join(both)}.", bool(both)),
+        Said(f"Between them, at 0.03, it is below both on {joined(both)}.", bool(both)),
         Said(
             f"It is quieter than Ranger at {p.count(name, 4)}, for its level at "
             f"{p.count(name, 5)}; than RangerLars at {p.count(name, 6)}, for its level at "
             f"{p.count(name, 7)}."
         ),
-        Said(f"Each at its best, lower than Ranger: {p.best(name, 2)}; without decay: "
+        Said(f"Each at its best, it ends lower than Ranger {p.best(name, 2)}; without decay "
              f"{bare.best(name, 2)}."),
-        Said(f"Lower than RangerLars: {p.best(name, 3)}; without decay: {bare.best(name, 3)}."),
+        Said(f"Lower than RangerLars {p.best(name, 3)}; without decay {bare.best(name, 3)}."),
         Said(
             "After 1000 epochs, each at its best, Ranger is below it on regression and diabetes "
             f"(by {shown(ends[0])} and {shown(ends[1])} decades).",
@@ -368,6 +370,5 @@ def _radamw(p: Data, bare: Data) -> list[Said]:
             f"*RAdamW* ends lower than AdamW at {p.count('radamw', 0)}, at none up to 0.01.",
             p.share("radamw", 0, SMALL) == 0,
         ),
-        Said(f"Each at its best: {p.best('radamw', 0)}; without decay: "
-             f"{bare.best('radamw', 0)}."),
+        Said(f"Each at its best {p.best('radamw', 0)}; without decay {bare.best('radamw', 0)}."),
     ]
