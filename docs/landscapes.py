@@ -204,9 +204,9 @@ nets in which a skip connection is known to do nothing at all: that is the null 
 """
 FINDING = """**What was found.** In nets of linear layers a skip connection moves the surface to
 another place and changes nothing else; what a picture shows beyond that comes from its scale. In
-nets of tanh layers the surface is more like a bowl with skips, at every depth and every scale that
-was tried, by {many} of {all} measures ({less}), and by {grows} the more so the deeper the net; what
-{rest} say hangs on depth and scale.
+nets of tanh layers, compared at a loss that both nets of a pair reach, the surface is more like a
+bowl with skips, at every depth and every scale that was tried, by {many} of {all} measures
+({less}), and by {grows} the more so the deeper the net; what {rest} say hangs on depth and scale.
 """
 COUNTS = ("none", "one", "two", "three", "four", "five")
 NULL = """## The null test: linear nets

@@ -134,9 +134,19 @@ def compare(
         ``MULTIPLES``, and then more of ``GRID`` until a decade on either side of the best has
         been tried, or ``GRID`` ends; where none stays finite, lower ones.
     jobs : int
-        Processes to use; the results do not depend on it.
+        Processes to use, at least 1; the results do not depend on it.
     progress : callable, optional
         Called with the number of runs done, and of all that are known to be needed.
+
+    Returns
+    -------
+    list of Entry
+        One for each problem and optimizer, the optimizers of a problem beside each other.
+
+    Raises
+    ------
+    ValueError
+        If there is no multiple, one is there twice, or there is no process.
 
     Notes
     -----
@@ -155,8 +165,14 @@ def compare(
     >>> entry.lr, entry.edge
     (0.1, None)
     """
-    if multiples is not None and len(multiples) == 0:
-        msg = f"compare needs multiples of a learning rate to try, got multiples={multiples!r}"
+    if multiples is not None and not 0 < len(multiples) == len({*multiples}):
+        msg = (
+            "compare needs multiples of a learning rate to try, each once, "
+            f"got multiples={multiples!r}"
+        )
+        raise ValueError(msg)
+    if jobs < 1:
+        msg = f"compare needs at least one process, got jobs={jobs}"
         raise ValueError(msg)
     pairs = [(name, problem) for problem in problems for name in optimizers]
     whole: dict[str, Any] = {"schedule": schedule, "every": every}

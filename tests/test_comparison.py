@@ -150,7 +150,15 @@ def test_a_comparison_does_not_depend_on_the_number_of_processes() -> None:
     assert [done for done, _ in seen[0]] == [*range(1, runs + 1)]
 
 
-def test_no_multiples_are_refused() -> None:
-    """There is no best of none."""
-    with pytest.raises(ValueError, match=r"needs multiples .* to try, got multiples=\(\)"):
-        bowl(1.0, multiples=())
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"multiples": ()}, r"needs multiples .* to try, each once, got multiples=\(\)"),
+        ({"multiples": (1, 1.0)}, r"each once, got multiples=\(1, 1\.0\)"),
+        ({"jobs": 0}, "at least one process, got jobs=0"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(options: dict[str, Any], said: str) -> None:
+    """There is no best of none, a rate counts once, and somebody has to run."""
+    with pytest.raises(ValueError, match=said):
+        bowl(1.0, **options)

@@ -278,6 +278,15 @@ def test_fast_weights_forget_the_slow_ones_within_a_cycle() -> None:
 # ------------------------------------------------------------------------------------- stability
 
 
+def test_the_largest_rate_has_the_shape_of_curvature_and_alpha() -> None:
+    """Of even k too, where it does not depend on alpha."""
+    for k in (5, 6):
+        found = nf.largest_rate([[1.0], [2.0]] @ np.eye(1), k=k, alpha=[0.1, 0.5, 1.0])
+        assert found.shape == (2, 3)
+        assert_allclose(found[0], 2 * found[1])
+        assert isinstance(nf.largest_rate(1.0, k=k, alpha=0.5), float)
+
+
 @pytest.mark.parametrize("k", range(1, 10))
 @pytest.mark.parametrize("alpha", [0.1, 0.5, 0.9, 1.0])
 def test_the_largest_rate_is_where_the_recursion_stops_settling(k: int, alpha: float) -> None:
@@ -607,6 +616,7 @@ def test_the_formulas_of_the_page_are_those_of_the_package() -> None:
         (lambda: plots.saw_tooth(pr.SGD(), MODES), ValueError, "saw_tooth needs a Lookahead, got"),
         (lambda: nf.largest_rate(1.0, k=0), ValueError, "integer k >= 1"),
         (lambda: nf.largest_rate(1.0, k=5, alpha=0.0), ValueError, r"alpha in \(0, 1\]"),
+        (lambda: nf.largest_rate(-1.0), ValueError, r"a curvature > 0, got curvature=-1\.0"),
     ],
 )
 def test_what_is_not_admitted_is_named(

@@ -93,6 +93,20 @@ def test_contour_marks_every_declared_critical_point_by_its_kind() -> None:
     assert [text.get_text() for text in legend.get_texts()] == list(kinds)
 
 
+def test_a_path_that_ends_outside_is_marked_where_it_was_last_on_the_plane() -> None:
+    """A cross at the last point inside, where a dot outside would not be seen."""
+    problem = problems.himmelblau()
+    out = pr.run(pr.SGD(lr=0.05), problem, 1, start={"x": np.array([4.9, 4.9])})
+    low, high = plots.planes.plane(problem)
+    assert out.stopped is None
+    assert not ((out.params["x"][1] > low) & (out.params["x"][1] < high)).all()
+
+    end = plots.path(out).lines[-1]
+
+    assert end.get_marker() == "X"
+    np.testing.assert_array_equal(np.ravel(end.get_xydata()), [4.9, 4.9])
+
+
 def test_a_path_that_diverges_is_drawn_as_far_as_it_was_near() -> None:
     """No point is further than ten boxes away, and the end is a cross within the plane."""
     with pytest.warns(RuntimeWarning, match="ended early"):

@@ -204,6 +204,12 @@ def test_places_are_the_nearest_ones_that_are_apart(
         assert ((found - wishes) ** 2).sum() <= ((other - wishes) ** 2).sum() + 1e-12
 
 
+def test_nothing_is_no_overview() -> None:
+    """In place of a figure without panels."""
+    with pytest.raises(ValueError, match="overview needs entries of a comparison, got none"):
+        plots.overview([])
+
+
 def test_places_that_do_not_fit_begin_at_the_bottom() -> None:
     """They keep their gaps."""
     np.testing.assert_allclose(apart(np.array([0.5, 0.5, 0.6]), 0.7), [0.0, 0.7, 1.4])

@@ -231,6 +231,6 @@ def test_links_between_pages_lead_somewhere() -> None:
 
 def test_what_is_said_of_the_claims_elsewhere_is_what_their_page_says() -> None:
     """That none holds at every learning rate."""
-    assert "No claim holds at every learning rate" in PAGES[DOCS / "claims.md"]
+    assert "No claim about training holds at every learning rate" in PAGES[DOCS / "claims.md"]
     choosing = " ".join(PAGES[DOCS / "explanation" / "choosing.md"].split())
-    assert "of the claims that were [measured](../claims.md) none holds at every rate" in choosing
+    assert "claims about training that were [measured](../claims.md) none holds at every rate" in choosing

@@ -75,6 +75,11 @@ def stacked(each: Sequence[Problem]) -> Problem:
 
     All have the same layers, the same minimum, and a seed of their own.
 
+    Raises
+    ------
+    ValueError
+        If they have not, or there is none.
+
     Examples
     --------
     >>> import problems
@@ -83,6 +88,9 @@ def stacked(each: Sequence[Problem]) -> Problem:
     >>> both.seed, both.loss(point).shape, bool(np.ptp(both.grad(point, t=1)["b"]) > 0)
     ((1, 2), (2,), True)
     """
+    if not each or any(problem.noisy_slope is None for problem in each):
+        msg = f"stacked needs stochastic problems, got {[problem.name for problem in each]}"
+        raise ValueError(msg)
     first = each[0]
     for other in each[1:]:
         if other.layers != first.layers or other.minimum != first.minimum:

@@ -121,11 +121,10 @@ def _decades(trajectory: Trajectory, epochs: int) -> Floats:
     dead = ~np.isfinite(excess)
     if trajectory.alive is not None:
         dead |= ~trajectory.alive
+    elif trajectory.stopped is not None:
+        dead[-1] = True  # the row of the step that stopped it, within an epoch
     excess = np.where(dead | (excess > excess[0]), excess[0], excess)
     missing = epochs + 1 - len(excess)
-    ended_early = trajectory.stopped is not None and trajectory.alive is None
-    if ended_early:  # its last row is not the end of an epoch
-        excess, missing = excess[:-1], missing + 1
     excess = np.concatenate([excess, np.repeat(excess[:1], missing, axis=0)])
     decades: Floats = np.log10(np.maximum(excess, LEAST))
     return decades

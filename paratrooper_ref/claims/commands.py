@@ -78,6 +78,10 @@ def add_verb(verbs: Any) -> None:
 
 def _claims(args: argparse.Namespace) -> int:
     claims = _named(args.name)
+    unknown = {*(args.problem or ())} - {*SETTINGS}
+    if unknown:
+        msg = f"claims needs problems among {', '.join(SETTINGS)}, got {min(unknown)!r}"
+        raise ValueError(msg)
     if not args.name and find_spec("scipy") is None:
         claims = [claim for claim in claims if claim.name != SKIPS]
         print(f"the claim {SKIPS} is left out, since it needs SciPy", file=sys.stderr)

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.claims import floors, skips
+from paratrooper_ref.claims import cells, floors, skips, statistics, verdicts
 from paratrooper_ref.claims.arms import DECAY, arms
 from paratrooper_ref.claims.cells import Cell, run_cells
 from paratrooper_ref.claims.pictured import pictured
@@ -59,11 +59,11 @@ def measure(
     settings : sequence of str, optional
         Only these problems.
     depths : sequence of int, optional
-        Of the nets with and without skips; by default 2, 4, 6, 8 and 12.
+        Of the nets with and without skips, different, each at least 1; by default 2, 4, 6, 8, 12.
     jobs : int
         Processes, at least 1; the numbers do not depend on it.
     progress : callable, optional
-        Called with the number of runs done and of all.
+        Called with the number of cells and pairs of nets done and of all.
 
     Returns
     -------
@@ -84,9 +84,12 @@ def measure(
     if jobs < 1:
         msg = f"claims needs at least one process, got jobs={jobs}"
         raise ValueError(msg)
+    if depths is not None and (len({*depths}) < len(depths) or min(depths, default=0) < 1):
+        msg = f"claims needs different depths >= 1, got depths={list(depths)}"
+        raise ValueError(msg)
     pairs = _pairs(claims, seeds, depths)
 
-    def cells(setting: str, arm: str) -> list[Cell]:
+    def sweep(setting: str, arm: str) -> list[Cell]:
         return [Cell(arm, setting, rate, seeds, epochs, decay) for rate in sorted(rates)]
 
     asked = [
@@ -94,7 +97,7 @@ def measure(
         for claim in claims
         for setting in _settings(claim, settings)
         for arm in claim.arms
-        for cell in cells(setting, arm)
+        for cell in sweep(setting, arm)
     ]
     # What takes longest begins first, so that no process is left with it at the end.
     asked = sorted(dict.fromkeys(asked), key=lambda cell: not arms()[cell.arm].plateau)
@@ -109,7 +112,7 @@ def measure(
     for claim in claims:
         tables = {
             setting: {
-                arm: [(cell.rate, grid[cell]) for cell in cells(setting, arm)] for arm in claim.arms
+                arm: [(cell.rate, grid[cell]) for cell in sweep(setting, arm)] for arm in claim.arms
             }
             for setting in _settings(claim, settings)
         }
@@ -129,11 +132,12 @@ def declared(claims: Sequence[Claim]) -> str:
     """Return a digest of all that the claims declare: arms, settings, comparisons, constants."""
     named = {arm: arms()[arm] for claim in claims for arm in claim.arms}
     settings = {name: SETTINGS[name] for claim in claims for name in claim.settings}
-    constants = {
-        name: value
-        for claim in claims
-        for name, value in vars(OWN.get(claim.name, object)).items() if name.isupper()
-    }
+    files = [cells, statistics, verdicts, *(OWN[c.name] for c in claims if c.name in OWN)]
+    constants = [
+        (file.__name__, name, value)
+        for file in files for name, value in vars(file).items()
+        if name.isupper() and name != "TYPE_CHECKING"
+    ]
     return sha256(repr(((*claims,), named, settings, constants)).encode()).hexdigest()[:16]
 
 
@@ -186,6 +190,7 @@ def _comparisons(
             "axis": "learning rate",
             "unit": "decades",
             "margin": rounded(comparison.margin),
+            "lacking": comparison.by.lacking,
             "rows": [
                 row for setting, table in tables.items() for row in rows(comparison, setting, table)
             ],
@@ -250,6 +255,9 @@ def _admit(
                 f"got {', '.join(settings or ())}"
             )
             raise ValueError(msg)
+    if settings and not any(claim.settings for claim in claims):
+        msg = f"{' and '.join(c.name for c in claims)} need no problem, got {', '.join(settings)}"
+        raise ValueError(msg)
     for name in settings or ():
         if name not in SETTINGS:
             msg = f"claims needs problems among {', '.join(SETTINGS)}, got {name!r}"

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from paratrooper_ref.claims.cells import Curves, Floats
 from paratrooper_ref.claims.rows import Table, best, rounded
-from paratrooper_ref.claims.statistics import AFTER, BEFORE, CUTS, End
+from paratrooper_ref.claims.statistics import AFTER, BEFORE, End, Statistic, around_cuts
 from paratrooper_ref.claims.table import Claim
 from paratrooper_ref.claims.verdicts import CONFIDENCE
 from paratrooper_ref.intervals import interval
@@ -17,17 +16,23 @@ EQUAL: Final = 3e-2  # the rate of the curves at equal rates, near most best one
 
 
 def pictured(claim: Claim, setting: str, table: Table) -> list[dict[str, Any]]:
-    """Return the curves of one problem: each arm at its best rate by the end, and all at one."""
+    """Return the curves of one problem: each arm at its best rate, and all at one.
+
+    Where the claim is one comparison its rates are those that are best for what is compared; where
+    it has several, those of the best ends.
+    """
     if claim.figure == "differences":
         return []
     found = []
     for arm, sweep in table.items():
-        shown = [(*best(sweep, End()), True)]
+        shown = [(*best(sweep, _judge(claim, arm)), True)]
         if claim.figure == "curves":
             shown += [(rate, curves, False) for rate, curves in sweep if rate == EQUAL]
         for rate, curves, at_best in shown:
             if claim.figure == "cuts":
-                y, epochs = around_cuts(curves), list(range(-BEFORE + 1, AFTER[1] + 1))
+                each = [seen.mean(axis=0) for seen in around_cuts(curves) if len(seen)]
+                epochs = list(range(-BEFORE + 1, AFTER[1] + 1))
+                y = np.array(each).reshape(-1, len(epochs)).T
             else:
                 epochs = shown_epochs(len(curves.decades) - 1)
                 y = curves.decades[epochs]
@@ -46,23 +51,13 @@ def pictured(claim: Claim, setting: str, table: Table) -> list[dict[str, Any]]:
     return found
 
 
-def around_cuts(curves: Curves) -> Floats:
-    """Return the decades around the first cuts, less their mean before, a column for each seed.
-
-    Rows are the epochs from 4 before a cut to 10 after it; a seed's column is the mean over its
-    first two cuts, and a seed without a cut has none.
-    """
-    columns = []
-    for seed, cuts in enumerate(curves.cuts):
-        y = curves.decades[:, seed]
-        seen = [
-            y[cut - BEFORE + 1 : cut + AFTER[1] + 1] - y[cut - BEFORE + 1 : cut + 1].mean()
-            for cut in cuts[:CUTS]
-            if cut + AFTER[1] < len(y)
-        ]
-        if seen:
-            columns.append(np.mean(seen, axis=0))
-    return np.array(columns).T if columns else np.empty((BEFORE + AFTER[1], 0))
+def _judge(claim: Claim, arm: str) -> Statistic:
+    """Return the number by which the rate of an arm's curve is chosen."""
+    if len(claim.comparisons) > 1:
+        return End()
+    (comparison,) = claim.comparisons
+    other = comparison.against_by if arm == comparison.against else None
+    return (other or comparison.by).chooses
 
 
 def shown_epochs(epochs: int) -> list[int]:

@@ -22,7 +22,10 @@ Side = tuple[float, Curves]
 
 
 def rows(comparison: Comparison, setting: str, table: Table) -> list[dict[str, Any]]:
-    """Return the verdicts on one comparison at each rate, then with each arm at its best."""
+    """Return the verdicts on one comparison at each rate, then with each arm at its best.
+
+    Of one rate no best is chosen.
+    """
     sweeps = [None if arm is None else table[arm] for arm in (comparison.of, comparison.against)]
     judges = (comparison.by, comparison.against_by or comparison.by)
     number = max(len(sweep) for sweep in sweeps if sweep is not None)
@@ -31,6 +34,8 @@ def rows(comparison: Comparison, setting: str, table: Table) -> list[dict[str, A
         for i in range(number)
     ]
     found = [row | {"rates": row["rates"][:1]} for row in found]
+    if number == 1:
+        return found
     chosen = [
         None if sweep is None else best(sweep, judge.chooses)
         for sweep, judge in zip(sweeps, judges, strict=True)

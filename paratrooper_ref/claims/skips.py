@@ -156,6 +156,7 @@ def comparisons(found: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "axis": "depth",
             "unit": "share",
             "margin": 0.0,
+            "lacking": "not matched",
             "rows": [
                 _row(depth, [row for row in found if row["depth"] == depth], variant, metric)
                 for depth in dict.fromkeys(row["depth"] for row in found)

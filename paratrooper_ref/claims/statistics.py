@@ -24,6 +24,8 @@ class Statistic(ABC):
 
     least: int = 10
     """Epochs that it needs."""
+    lacking: str = "not trained"
+    """What is said of a comparison in which too few seeds have the number."""
 
     @property
     def chooses(self) -> Statistic:
@@ -85,8 +87,8 @@ class Noise(Statistic):
 
     log10 of s/√2, s the standard deviation of the differences L_{e+1} − L_e: for independent
     noise its own standard deviation, whatever slow and even trend there is.  Relative noise is
-    that of log10 L: of two runs that differ by a factor it is the same.  A run that has not
-    trained has none.
+    that of log10 L: of two runs that differ by a factor it is the same.  A run that is once as high
+    as its start in that tenth, or higher, has none: how high is not kept.
 
     Parameters
     ----------
@@ -94,6 +96,7 @@ class Noise(Statistic):
     """
 
     relative: bool = False
+    lacking = "up to its start"
 
     @property
     def chooses(self) -> Statistic:
@@ -101,7 +104,7 @@ class Noise(Statistic):
         return End()
 
     def __call__(self, curves: Curves) -> Floats:
-        """Return the noise of each seed, NaN where it has not trained."""
+        """Return the noise of each seed, NaN where it is once as high as its start."""
         tail = _tail(curves)
         jumps = np.diff(tail if self.relative else 10**tail, axis=0)
         size = np.sqrt(jumps.var(axis=0, ddof=1) / 2)
@@ -122,6 +125,7 @@ class Change(Statistic):
     """How the decades change at a cut of the rate: after less before, over the first two cuts."""
 
     least = 40
+    lacking = "no cut"
 
     @property
     def chooses(self) -> Statistic:
@@ -131,15 +135,9 @@ class Change(Statistic):
     def __call__(self, curves: Curves) -> Floats:
         """Return the mean change of each seed, NaN where there was no cut to look at."""
         changes = np.full(curves.decades.shape[1], np.nan)
-        for seed, cuts in enumerate(curves.cuts):
-            y = curves.decades[:, seed]
-            seen = [
-                y[cut + AFTER[0] : cut + AFTER[1] + 1].mean() - y[cut - BEFORE + 1 : cut + 1].mean()
-                for cut in cuts[:CUTS]
-                if cut + AFTER[1] < len(y)
-            ]
-            if seen:
-                changes[seed] = np.mean(seen)
+        for seed, seen in enumerate(around_cuts(curves)):
+            if len(seen):
+                changes[seed] = seen[:, BEFORE - 1 + AFTER[0] :].mean()
         return changes
 
     @property
@@ -149,6 +147,21 @@ class Change(Statistic):
             f"change at a cut (epochs {AFTER[0]} to {AFTER[1]} after it less the {BEFORE} up to "
             "it, mean of the first two cuts)"
         )
+
+
+def around_cuts(curves: Curves) -> list[Floats]:
+    """Return for each seed the decades around its first cuts, less their mean before.
+
+    Each of shape (cuts, epochs), from 4 epochs before a cut to 10 after it; a cut that has not as
+    many epochs on either side is left out.
+    """
+    found = []
+    for y, cuts in zip(curves.decades.T, curves.cuts, strict=True):
+        whole = [c for c in cuts[:CUTS] if c + 1 >= BEFORE and c + AFTER[1] < len(y)]
+        seen = [y[c - BEFORE + 1 : c + AFTER[1] + 1] for c in whole]
+        windows = np.array(seen).reshape(-1, BEFORE + AFTER[1])
+        found.append(windows - windows[:, :BEFORE].mean(axis=1, keepdims=True))
+    return found
 
 
 def _tail(curves: Curves) -> Floats:

@@ -1,4 +1,4 @@
-"""The rule by which a comparison is decided, stated before anything is measured.
+"""The rule by which a comparison is decided, stated before anything was measured but for the last.
 
 A comparison says that a number is lower under one arm than under another, by more than
 ``-margin``.  For each seed the difference of the two runs, same data, start and mini-batches, is
@@ -7,8 +7,8 @@ taken; the 95 % t interval for the mean of these differences over the seeds deci
 holds       the interval lies below the margin
 fails       the interval lies above the margin: the opposite was seen
 undecided   the margin is within
-unmeasured  half the seeds or more have no difference: neither of their runs has trained, say, or
-            a rate was never cut
+unmeasured  half the seeds or more have no difference: neither of their runs has trained, or one
+            has no noise, or a rate was never cut
 
 Each interval errs one time in twenty if the differences are normal, so of many comparisons of
 equals one in forty would "hold", and one in forty would "fail".
@@ -44,7 +44,14 @@ class Verdict:
 
 
 def decide(differences: Floats, margin: float = 0.0) -> Verdict:
-    """Return the verdict on differences, one for each seed; NaN where a seed has none.
+    """Return the verdict on differences.
+
+    Parameters
+    ----------
+    differences : array, shape (seeds,)
+        In decades, or shares; NaN where a seed has none.
+    margin : float
+        In the same unit.
 
     Examples
     --------

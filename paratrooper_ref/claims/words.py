@@ -9,13 +9,10 @@ WORDS = ("holds", "undecided", "fails", "unmeasured")
 Row = dict[str, Any]
 
 
-def verdict(row: Row) -> str:
-    """Return the verdict, and for one that is none the reason."""
-    if row["verdict"] != "unmeasured":
-        return str(row["verdict"])
-    if any(row["untrained"]):
-        return "not trained"
-    return "few seeds" if row["seeds"] else "no cut" if row["rates"] else "not reached"
+def verdict(row: Row, comparison: dict[str, Any]) -> str:
+    """Return the verdict, and for one that is none what half the seeds or more lack."""
+    word: str = row["verdict"] if row["verdict"] != "unmeasured" else comparison["lacking"]
+    return word
 
 
 def difference(row: Row, unit: str = "decades") -> str:
@@ -72,7 +69,7 @@ def _comparison(comparison: dict[str, Any]) -> list[str]:
     told += f"; each at its best: {counts(at_best)}" if at_best else ""
     table = [
         (
-            row["problem"], where(row, comparison["axis"]), verdict(row),
+            row["problem"], where(row, comparison["axis"]), verdict(row, comparison),
             difference(row, comparison["unit"]), _lost(row),
         )
         for row in comparison["rows"]

@@ -19,11 +19,21 @@ def largest_rate(curvature: Any, *, k: int = 1, alpha: Any = 1.0) -> Any:
     Parameters
     ----------
     curvature : float or array
-        The largest a.
+        The largest a, > 0.
     k : int
         >= 1.
     alpha : float or array
         In (0, 1].
+
+    Returns
+    -------
+    float or array
+        Of the shape of curvature and alpha together.
+
+    Raises
+    ------
+    ValueError
+        If alpha or k is out of its range, or a curvature is not positive.
 
     Examples
     --------
@@ -33,6 +43,11 @@ def largest_rate(curvature: Any, *, k: int = 1, alpha: Any = 1.0) -> Any:
     if not np.all((np.asarray(alpha) > 0) & (np.asarray(alpha) <= 1)):
         msg = f"largest_rate needs alpha in (0, 1], got alpha={alpha!r}"
         raise ValueError(msg)
-    if count("largest_rate", "k", k, 1) % 2 == 0:
-        return 2 / curvature
-    return (1 + ((2 - alpha) / alpha) ** (1 / k)) / curvature
+    if not np.all(np.asarray(curvature) > 0):
+        msg = f"largest_rate needs a curvature > 0, got curvature={curvature!r}"
+        raise ValueError(msg)
+    if not isinstance(alpha, int | float):
+        alpha = np.asarray(alpha)  # a list, say; a plain number gives a plain number
+    odd = count("largest_rate", "k", k, 1) % 2
+    below = ((2 - alpha) / alpha) ** (1 / k) if odd else alpha / alpha  # of −r, of alpha's shape
+    return (1 + below) / curvature

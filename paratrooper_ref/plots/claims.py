@@ -98,7 +98,15 @@ def claim_differences(
         Of a claim's ``comparisons``, at most four.
     problem : str
     ax : Axes, optional
+
+    Raises
+    ------
+    ValueError
+        If there is no comparison, or more than four.
     """
+    if not 0 < len(comparisons) <= len(SHADES):
+        msg = f"claim_differences needs one to four comparisons, got {len(comparisons)}"
+        raise ValueError(msg)
     ax = axes(ax)
     axis, unit = comparisons[0]["axis"], comparisons[0]["unit"]
     linear = axis == "depth"
@@ -171,7 +179,8 @@ def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         "in each block: learning rates from "
         f"{min(found['rates']):g} to {max(found['rates']):g}, then each optimizer at its best"
     )
-    ax.set_yticks(range(len(parts)), [f"{part['says']}  {label}" for label, part in parts])
+    names = [textwrap.fill(f"{part['says']}  {label}", 44) for label, part in parts]
+    ax.set_yticks(range(len(parts)), names)
     ax.set(xlim=(-0.8, starts[-1] + wide), ylim=(len(parts) - 0.4, -0.6))
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.grid(visible=False)
@@ -268,7 +277,8 @@ def _panel(claim: Mapping[str, Any], problem: str, ax: Axes, *, at_best: bool) -
         claim_curves(curves, ax)
         for epoch in EPOCHS_NAMED.get(claim["name"], ()):
             ax.axvline(epoch, color="#888888", lw=0.9, ls=DASHED, zorder=1)
-        at = "each at its best rate" if at_best else f"all at rate {curves[0]['rate']:g}"
+        best = "each at its best rate" if len(claim["comparisons"]) == 1 else "each at its best end"
+        at = best if at_best else f"all at rate {curves[0]['rate']:g}"
         ax.set_ylabel(f"loss above the minimum,\n{at}")
     if at_best and curves:
         rates = [f"{curve['rate']:g}" for curve in curves]

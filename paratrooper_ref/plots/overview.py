@@ -33,10 +33,18 @@ def overview(entries: Sequence[Entry]) -> Figure:
     First the paths of each problem that has a plane; then the losses over the steps of those
     that have none, or of all where nothing is swept; then where all the rates of each optimizer
     end, two problems side by side.  What is restless is below what is calm, so as not to hide it.
+
+    Raises
+    ------
+    ValueError
+        If there is no entry.
     """
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
+    if not entries:
+        msg = "overview needs entries of a comparison, got none"
+        raise ValueError(msg)
     problems: dict[str, list[Entry]] = {}
     for entry in entries:
         problems.setdefault(entry.best.problem.name, []).append(entry)

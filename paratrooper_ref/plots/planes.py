@@ -108,7 +108,8 @@ def critical(problem: Problem) -> dict[str, list[Array]]:
 def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = None) -> Axes:
     """Draw where a run with two parameters went, from a ring to a dot.
 
-    A run that has diverged is drawn as far as it was near the plane, and ends in a cross.
+    A run that has diverged is drawn as far as it was near the plane, and ends in a cross; so does
+    one that ends outside of the plane, where it was last seen on it.
 
     Raises
     ------
@@ -130,6 +131,7 @@ def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = N
     ax.plot(x[0], y[0], "o", ms=8, mfc="white", mec=INK, mew=1.4, zorder=7)
     low, high = plane(trajectory.problem)
     inside = np.flatnonzero((x >= low[0]) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]))
+    lost = lost or (inside.size > 0 and inside[-1] < len(x) - 1)
     end = inside[-1] if lost and inside.size else -1
     ax.plot(
         x[end], y[end], "X" if lost else "o", ms=9 if lost else 6, color=style.color, mec="white",
