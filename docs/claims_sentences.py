@@ -269,8 +269,8 @@ def _paratrooper(p: Data, bare: Data, long: Data) -> Told:
         Said(
             f"*Paratrooper* ends lower than Ranger at {p.count(name, 2)}, nearly all of the pairs "
             "up to 0.01 and few from 0.1 on; it ends lower than RangerLars at "
-            f"{p.count(name, 3)}, all of those from 0.1 on. After 1000 epochs it is "
-            f"{long.count(name, 2)} and {long.count(name, 3)}.",
+            f"{p.count(name, 3)}, all of those from 0.1 on. After 1000 epochs these "
+            f"are {long.count(name, 2)} and {long.count(name, 3)}.",
             p.share(name, 2, SMALL) > 0.9 and p.share(name, 2, LARGE) < 1 / 2
             and p.share(name, 3, LARGE) == 1,
         ),

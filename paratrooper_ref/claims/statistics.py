@@ -156,7 +156,8 @@ def around_cuts(curves: Curves) -> list[Floats]:
     many epochs on either side is left out.
     """
     found = []
-    for y, cuts in zip(curves.decades.T, curves.cuts, strict=True):
+    never: tuple[tuple[int, ...], ...] = ((),) * curves.decades.shape[1]
+    for y, cuts in zip(curves.decades.T, curves.cuts or never, strict=True):
         whole = [c for c in cuts[:CUTS] if c + 1 >= BEFORE and c + AFTER[1] < len(y)]
         seen = [y[c - BEFORE + 1 : c + AFTER[1] + 1] for c in whole]
         windows = np.array(seen).reshape(-1, BEFORE + AFTER[1])

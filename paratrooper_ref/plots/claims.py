@@ -179,8 +179,11 @@ def claim_verdicts(found: Mapping[str, Any], ax: Axes | None = None) -> Axes:
         "in each block: learning rates from "
         f"{min(found['rates']):g} to {max(found['rates']):g}, then each optimizer at its best"
     )
-    names = [textwrap.fill(f"{part['says']}  {label}", 44) for label, part in parts]
-    ax.set_yticks(range(len(parts)), names)
+    kept = [  # what belongs together stays on a line
+        f"{part['says']}\N{NBSP}\N{NBSP}{label}".replace(" = ", "\N{NBSP}=\N{NBSP}")
+        for label, part in parts
+    ]
+    ax.set_yticks(range(len(parts)), [textwrap.fill(name, 46) for name in kept])
     ax.set(xlim=(-0.8, starts[-1] + wide), ylim=(len(parts) - 0.4, -0.6))
     ax.tick_params(length=0, labeltop=True, labelbottom=False)
     ax.grid(visible=False)

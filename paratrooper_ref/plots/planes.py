@@ -21,7 +21,7 @@ MARKS: Final[Mapping[str, Mapping[str, Any]]] = {
     "global minimum": {
         "marker": "*", "ms": 17, "color": "#ffd23f", "mec": INK, "zorder": 6, "clip_on": False,
     },
-    "local minimum": {"marker": "o", "ms": 6.5, "color": "white", "mec": INK, "zorder": 3},
+    "local minimum": {"marker": "*", "ms": 11, "color": "white", "mec": INK, "zorder": 3},
     "saddle": {"marker": "x", "ms": 7, "color": INK, "mew": 1.8, "zorder": 3},
     "maximum": {"marker": "^", "ms": 7, "color": INK, "mec": "white", "zorder": 3},
 }
