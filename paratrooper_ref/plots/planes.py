@@ -121,7 +121,7 @@ def path(trajectory: Trajectory, ax: Axes | None = None, *, name: str | None = N
     x, y, lost = walk("path", trajectory)
     ax = axes(ax, width=BESIDE)
     style = look(name or trajectory.optimizer.algorithm)
-    wide = style.width + 0.5  # what is legible on white needs more on a coloured plane
+    wide = style.width + 0.8  # what is legible on white needs more on a coloured plane
     halo = [Stroke(linewidth=wide + 1.8, foreground="white", alpha=0.85), Normal()]
     on_top = 4 + (style.width > 2)
     ax.plot(

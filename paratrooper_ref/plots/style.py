@@ -157,8 +157,8 @@ def single(who: str, trajectory: Trajectory) -> None:
 
 
 def pale() -> Any:
-    """Return the colours of heights: deep blue is low, white is high."""
-    return shades("#3d6a8a", "#6f9ab5", "#a9c7d8", "#d5e4ec", "#eef4f7", "#fbfcfd")
+    """Return the colours of heights: blue is low, white is high; no darker than paths can bear."""
+    return shades("#6a97b3", "#90b3c9", "#b1cad9", "#cddde7", "#e9f0f4", "#fbfcfd")
 
 
 def shades(*colors: str) -> Any:
