@@ -31,8 +31,7 @@ FIGURES: Final = Path(__file__).with_name("figures")
 Row = dict[str, Any]
 Found = dict[str, Any]
 
-OWN: Final = ("noise", "landscapes")  # claims that are not of training runs
-TRAINED: Final = [name for name in CLAIMS if name not in OWN]
+TRAINED: Final = [name for name, claim in CLAIMS.items() if claim.settings]
 COMMANDS: Final = {
     "published": "claims",
     "undecayed": f"claims {' '.join(TRAINED)} --decay 0",

@@ -21,6 +21,7 @@ from paratrooper_ref.claims.altered import scaled, stacked
 from paratrooper_ref.claims.arms import DECAY, arms
 from paratrooper_ref.claims.cells import Cell, Curves, measured
 from paratrooper_ref.claims.measure import declared, measure
+from paratrooper_ref.claims.pictured import pictured
 from paratrooper_ref.claims.rows import best, compared, rows, untrained
 from paratrooper_ref.claims.statistics import (
     Change,
@@ -524,6 +525,18 @@ def test_without_scipy_the_claim_about_skips_is_left_out_or_refused(
     assert "pip install 'paratrooper-ref[test]'" in capsys.readouterr().err
 
 
+def test_curves_are_of_the_rates_that_are_compared_or_of_the_best_ends() -> None:
+    """One rate is lower at epochs 25 and 120, the other in the end: by hand."""
+    fast = Curves(decades=np.concatenate([[[9.0] * 3], np.full((200, 3), 1.0)]))
+    slow = Curves(decades=np.concatenate([[[9.0] * 3], np.full((150, 3), 2.0), np.zeros((50, 3))]))
+
+    for name, rate in (("speed", 0.3), ("paratrooper", 0.1)):
+        table = {arm: [(0.1, slow), (0.3, fast)] for arm in CLAIMS[name].arms}
+        curves = pictured(CLAIMS[name], "regression", table)
+        assert {curve["arm"] for curve in curves} == {*table}
+        assert {curve["rate"] for curve in curves if curve["best"]} == {rate}
+
+
 def test_a_claim_of_one_comparison_is_pictured_at_the_rates_that_it_compares() -> None:
     """RangerLars at the best rate for epoch 25, Ranger at the best for 120; others by the end."""
     stored = json.loads(STORED.read_text("utf-8"))["published"]["claims"]
@@ -646,7 +659,7 @@ def test_quick_measures_every_claim(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["1", "--seeds", "9"], "at least 10 seeds, for intervals worth their name, got seeds=9"),
         (["speed", "--epochs", "100"], "the claim speed is about the first 120 epochs or more"),
         (["1", "--epochs", "9"], "the claim lookahead is about the first 10 epochs or more"),
-        (["noise", "--problem", "diabetes"], "noise need no problem, got diabetes"),
+        (["noise", "--problem", "diabetes"], "no problem is needed for noise, got diabetes"),
         (["--list", "--problem", "boston"], "problems among regression,"),
         (["1", "--jobs", "0"], "an integer of 1 or more is needed, got '0'"),
         (["1", "--decay", "-1"], "a weight decay >= 0, got decay=-1.0"),

@@ -256,7 +256,8 @@ def _admit(
             )
             raise ValueError(msg)
     if settings and not any(claim.settings for claim in claims):
-        msg = f"{' and '.join(c.name for c in claims)} need no problem, got {', '.join(settings)}"
+        names = ", ".join(claim.name for claim in claims)
+        msg = f"no problem is needed for {names}, got {', '.join(settings)}"
         raise ValueError(msg)
     for name in settings or ():
         if name not in SETTINGS:
